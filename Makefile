@@ -1,0 +1,103 @@
+# One command each. `make setup` makes .venv with everything in it; the other targets call it, and it does
+# nothing where nothing has changed.
+#
+#   make lab LAB_ARGS="--no-browser --port 9000"
+#   make test PYTEST_ARGS="-k server"
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+WHEELS := dist
+
+export CARGO_TERM_COLOR ?= auto
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+RUST_SOURCES := $(shell find rust -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+LAB_SOURCES := $(shell find labextension \( -name node_modules -o -name lib -o -name tests \) -prune \
+	-o -type f \( -path '*/src/*' -o -path '*/style/*' -o -path '*/schema/*' -o -name '*.json' -o -name .npmrc \) -print)
+DATA_SOURCES := $(shell find jupyter_sse.data/data/etc -type f)
+
+# Jupyter refuses to run as root unless told; in a container there is nobody else.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: help setup lab test test-rust test-python test-lab browser bench lint format wheel check-wheel clean
+
+help:
+	@echo "make setup        .venv with everything, both extensions enabled"
+	@echo "make lab          JupyterLab with the first notebook        [LAB_ARGS=…]"
+	@echo "make test         all tests: Rust, Python, TypeScript, JupyterLab in Chromium  [PYTEST_ARGS=…]"
+	@echo "make bench        the benchmarks, beside those of the peers [BENCH_ARGS=…]"
+	@echo "make lint         what CI would complain of"
+	@echo "make format       format all three languages"
+	@echo "make wheel        a wheel in $(WHEELS)/; make check-wheel installs it in a fresh environment"
+	@echo "make clean        remove what was built; not .venv"
+
+setup: $(INSTALLED)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "expected Python 3.11 or newer, got $$($(PYTHON) --version); set PYTHON=python3.…"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The tools that build, and the packages the project needs: only when the list of them changes.
+$(VENV)/.tools: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade pip 'maturin>=1.9,<2'
+	@touch $@
+
+$(INSTALLED): $(VENV)/.tools pyproject.toml build_backend/jupyter_sse_build.py \
+		$(RUST_SOURCES) $(LAB_SOURCES) $(DATA_SOURCES)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[dev]'
+	@touch $@
+
+lab: setup
+	$(BIN)/jupyter lab $(AS_ROOT) $(LAB_ARGS) notebooks/01-first-stream.ipynb
+
+test: test-rust test-lab test-python
+
+test-rust:
+	cd rust && cargo test --locked --workspace --exclude jupyter-sse-python
+
+test-lab: setup
+	cd labextension && npm test
+
+test-python: setup browser
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The tests in JupyterLab need a Chromium: the system's, else Debian's package where we may install it, else Playwright's.
+browser: setup
+	@if command -v chromium chromium-browser google-chrome >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; \
+	else \
+		$(BIN)/python -m playwright install chromium; \
+	fi
+
+bench: setup
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd rust && cargo fmt --all --check
+	cd rust && cargo clippy --locked --workspace --all-targets -- -D warnings
+	cd labextension && npm run lint
+
+format: setup
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	cd rust && cargo fmt --all
+	cd labextension && npm run format
+
+wheel: setup
+	rm -rf $(WHEELS)
+	$(BIN)/python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir $(WHEELS) .
+	@ls $(WHEELS)
+
+# What a user gets: the wheel alone, in an environment of its own, where Jupyter says that both extensions are on.
+check-wheel: wheel
+	$(BIN)/python tests/check_wheel.py $(WHEELS)
+
+clean:
+	rm -rf rust/target build $(WHEELS) jupyter_sse.data/data/share jupyter_sse/_rust*.so \
+		labextension/node_modules labextension/lib $(INSTALLED)
