@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['tests/**/*.spec.ts'],
+    // Model and connection know no DOM; running without one proves it.
+    environment: 'node'
+  }
+});
