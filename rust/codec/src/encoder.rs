@@ -1,0 +1,303 @@
+use std::error::Error;
+use std::fmt;
+
+use memchr::{memchr2, memchr2_iter};
+
+use crate::event::Event;
+use crate::position::{is_end_id, push_number};
+
+/// The longest id, in bytes of UTF-8: browsers resend it in a header, and beyond this length each
+/// cross-origin reconnection costs a preflight.
+pub const MAX_ID_BYTES: usize = 128;
+
+/// The longest event type, in bytes of UTF-8.
+pub const MAX_EVENT_TYPE_BYTES: usize = 1024;
+
+/// What the types of control events begin with; no producer's type may.
+pub const RESERVED_PREFIX: &str = "sse.";
+
+/// The longest line that tells a reconnection time.
+const MAX_RETRY_BYTES: usize = "retry: \n".len() + 20;
+
+/// A field that is one line and so cannot hold everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The event's type.
+    Event,
+    /// The event's id.
+    Id,
+}
+
+impl Field {
+    /// The field's name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Id => "id",
+        }
+    }
+}
+
+/// Why an event cannot be sent. The value itself is left to the caller, who knows how to show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EncodeError {
+    /// CR or LF in a field of one line: it would end the field and inject another.
+    LineBreak(Field),
+    /// NUL in the id: readers ignore such an id.
+    Nul,
+    /// A field of one line is too long.
+    TooLong {
+        /// Which.
+        field: Field,
+        /// How long it is, in bytes of UTF-8.
+        bytes: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// A type that begins with [`RESERVED_PREFIX`].
+    ReservedType,
+    /// An id of the form of [`crate::end_id`].
+    ReservedId,
+    /// The data, retry and comment lines take more than `max_event_bytes`.
+    TooLarge {
+        /// What they take on the wire.
+        bytes: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+}
+
+impl EncodeError {
+    /// The field that is wrong, as it is called on the wire; `data` for an event that is too large.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::LineBreak(field) | Self::TooLong { field, .. } => field.as_str(),
+            Self::Nul | Self::ReservedId => Field::Id.as_str(),
+            Self::ReservedType => Field::Event.as_str(),
+            Self::TooLarge { .. } => "data",
+        }
+    }
+
+    /// What the field must be.
+    pub fn expected(&self) -> String {
+        match self {
+            Self::LineBreak(_) => "one line of text".to_owned(),
+            Self::Nul => "text without NUL".to_owned(),
+            Self::TooLong { limit, .. } => format!("at most {limit} bytes of UTF-8"),
+            Self::ReservedType => format!("a type that does not begin with {RESERVED_PREFIX:?}"),
+            Self::ReservedId => "an id that has not the form of an end id".to_owned(),
+            Self::TooLarge { limit, .. } => format!("an event of at most {limit} bytes"),
+        }
+    }
+
+    /// What to do about it.
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::LineBreak(_) => "text of several lines belongs into data",
+            Self::Nul => "remove the NUL, readers would ignore the id",
+            Self::TooLong { .. } => "shorten it, or put it into data",
+            Self::ReservedType => "choose another type, this prefix is kept for control events",
+            Self::ReservedId => "choose another id, this form tells readers that a stream is over",
+            Self::TooLarge { .. } => {
+                "send it in parts, send a link to it, or raise max_event_bytes"
+            }
+        }
+    }
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} must be {}", self.field(), self.expected())?;
+        if let Self::TooLong { bytes, .. } | Self::TooLarge { bytes, .. } = self {
+            write!(out, ", got {bytes} bytes")?;
+        }
+        write!(out, ": {}", self.remedy())
+    }
+}
+
+impl Error for EncodeError {}
+
+/// Checks a producer's event type.
+///
+/// # Errors
+///
+/// A line break, the reserved prefix, or more than [`MAX_EVENT_TYPE_BYTES`].
+pub fn check_event_type(event: &str) -> Result<(), EncodeError> {
+    let field = Field::Event;
+    if memchr2(b'\r', b'\n', event.as_bytes()).is_some() {
+        Err(EncodeError::LineBreak(field))
+    } else if event.starts_with(RESERVED_PREFIX) {
+        Err(EncodeError::ReservedType)
+    } else if event.len() > MAX_EVENT_TYPE_BYTES {
+        Err(EncodeError::TooLong {
+            field,
+            bytes: event.len(),
+            limit: MAX_EVENT_TYPE_BYTES,
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// Checks a producer's own id.
+///
+/// # Errors
+///
+/// A line break, NUL, the form of [`crate::end_id`], or more than [`MAX_ID_BYTES`].
+pub fn check_id(id: &str) -> Result<(), EncodeError> {
+    let field = Field::Id;
+    if id.len() > MAX_ID_BYTES {
+        Err(EncodeError::TooLong {
+            field,
+            bytes: id.len(),
+            limit: MAX_ID_BYTES,
+        })
+    } else if memchr2(b'\r', b'\n', id.as_bytes()).is_some() {
+        Err(EncodeError::LineBreak(field))
+    } else if id.contains('\0') {
+        Err(EncodeError::Nul)
+    } else if is_end_id(id) {
+        Err(EncodeError::ReservedId)
+    } else {
+        Ok(())
+    }
+}
+
+/// Checks that [`encode_body`] or [`encode_json_body`] of the same values takes at most `max_event_bytes`.
+///
+/// # Errors
+///
+/// [`EncodeError::TooLarge`] with the exact size.
+pub fn check_body_size(
+    data: Option<&[u8]>,
+    retry: Option<u64>,
+    comment: Option<&str>,
+    max_event_bytes: usize,
+) -> Result<(), EncodeError> {
+    let texts = [("data: ", data), (": ", comment.map(str::as_bytes))];
+    let raw: usize = texts
+        .iter()
+        .filter_map(|(_, text)| *text)
+        .map(<[u8]>::len)
+        .sum();
+    // Were every byte a line end, each would grow to a line of its own. Few events come near: no second look.
+    let most = (raw + 2)
+        .saturating_mul("data: \n".len())
+        .saturating_add(MAX_RETRY_BYTES + 1);
+    if most <= max_event_bytes {
+        return Ok(());
+    }
+    let lines: usize = texts
+        .iter()
+        .filter_map(|(label, text)| text.map(|text| lines_bytes(label, text)))
+        .sum();
+    let bytes = lines + retry.map_or(0, |retry| format!("retry: {retry}\n").len()) + 1;
+    if bytes <= max_event_bytes {
+        Ok(())
+    } else {
+        Err(EncodeError::TooLarge {
+            bytes,
+            limit: max_event_bytes,
+        })
+    }
+}
+
+/// Appends a whole block after checking it: type, id, and [`encode_body`].
+///
+/// # Errors
+///
+/// [`EncodeError`]; then nothing was appended.
+pub fn encode(event: &Event, max_event_bytes: usize, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let data = event.data.as_deref();
+    let comment = event.comment.as_deref();
+    event.event.as_deref().map_or(Ok(()), check_event_type)?;
+    event.id.as_deref().map_or(Ok(()), check_id)?;
+    check_body_size(
+        data.map(str::as_bytes),
+        event.retry,
+        comment,
+        max_event_bytes,
+    )?;
+    encode_head(out, event.event.as_deref(), event.id.as_deref());
+    encode_body(out, data, event.retry, comment);
+    Ok(())
+}
+
+/// Appends what stands before the body of a block: `event: …` and `id: …`. Checks nothing, so that the hub
+/// can write its control events; other values must have passed [`check_event_type`] and [`check_id`].
+pub fn encode_head(out: &mut Vec<u8>, event: Option<&str>, id: Option<&str>) {
+    for (label, value) in [
+        ("event: ", event.filter(|event| !event.is_empty())),
+        ("id: ", id),
+    ] {
+        if let Some(value) = value {
+            out.extend_from_slice(label.as_bytes());
+            out.extend_from_slice(value.as_bytes());
+            out.push(b'\n');
+        }
+    }
+}
+
+/// Appends everything of a block except `event:` and `id:`: `data: …` lines, retry, comment, and the blank line.
+pub fn encode_body(
+    out: &mut Vec<u8>,
+    data: Option<&str>,
+    retry: Option<u64>,
+    comment: Option<&str>,
+) {
+    push_body(out, data.map(str::as_bytes), retry, comment);
+}
+
+/// The same for JSON that is already UTF-8. A line break between its tokens becomes a second `data:` line.
+pub fn encode_json_body(out: &mut Vec<u8>, json: &[u8], retry: Option<u64>, comment: Option<&str>) {
+    push_body(out, Some(json), retry, comment);
+}
+
+fn push_body(out: &mut Vec<u8>, data: Option<&[u8]>, retry: Option<u64>, comment: Option<&str>) {
+    if let Some(data) = data {
+        push_lines(out, "data: ", data);
+    }
+    if let Some(retry) = retry {
+        out.extend_from_slice(b"retry: ");
+        push_number(out, retry);
+        out.push(b'\n');
+    }
+    if let Some(comment) = comment {
+        push_lines(out, ": ", comment.as_bytes());
+    }
+    out.push(b'\n');
+}
+
+/// One line for each line of the text, also for the empty one after a final line end: readers drop only one.
+fn push_lines(out: &mut Vec<u8>, label: &str, text: &[u8]) {
+    out.reserve(label.len() + text.len() + 2);
+    let mut rest = text;
+    loop {
+        out.extend_from_slice(label.as_bytes());
+        let Some(end) = memchr2(b'\r', b'\n', rest) else {
+            out.extend_from_slice(rest);
+            out.push(b'\n');
+            return;
+        };
+        out.extend_from_slice(&rest[..end]);
+        out.push(b'\n');
+        let line_end = if rest[end..].starts_with(b"\r\n") {
+            2
+        } else {
+            1
+        };
+        rest = &rest[end + line_end..];
+    }
+}
+
+/// What [`push_lines`] appends, in bytes.
+fn lines_bytes(label: &str, text: &[u8]) -> usize {
+    let mut breaks = 0;
+    let mut break_bytes = 0;
+    for index in memchr2_iter(b'\r', b'\n', text) {
+        let is_second_half = text[index] == b'\n' && index > 0 && text[index - 1] == b'\r';
+        breaks += usize::from(!is_second_half);
+        break_bytes += 1;
+    }
+    text.len() - break_bytes + (breaks + 1) * (label.len() + 1)
+}
