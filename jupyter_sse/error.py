@@ -6,6 +6,7 @@ __all__ = [
     "DecodeError",
     "EncodeError",
     "EventTooLargeError",
+    "LimitError",
     "LinkError",
     "OwnedError",
     "SSEError",
@@ -45,6 +46,10 @@ class UnknownStreamError(SSEError, LookupError):
 
 class StreamEndedError(SSEError):
     """The stream is over."""
+
+
+class LimitError(SSEError, RuntimeError):
+    """The server holds as much as it may."""
 
 
 class LinkError(SSEError, RuntimeError):
