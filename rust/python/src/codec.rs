@@ -1,0 +1,132 @@
+//! `encode`, `Decoder` and `check_name`.
+
+use jupyter_sse_codec::{self as codec, DecodedEvent, MAX_EVENT_BYTES, MAX_ID_BYTES, encode_head};
+use pyo3::PyTypeInfo;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyMemoryView, PyString};
+
+use crate::event::ServerSentEvent;
+use crate::field::{Fields, checked_name, raise};
+
+/// Adds the codec to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<ServerSentEvent>()?;
+    module.add_class::<Decoder>()?;
+    module.add_function(wrap_pyfunction!(encode, module)?)?;
+    module.add_function(wrap_pyfunction!(check_name, module)?)?;
+    module.add("MAX_EVENT_BYTES", MAX_EVENT_BYTES)?;
+    module.add("MAX_ID_BYTES", MAX_ID_BYTES)
+}
+
+#[pyfunction]
+#[pyo3(signature = (data, event=None, id=None, retry=None, comment=None, max_event_bytes=MAX_EVENT_BYTES))]
+fn encode<'py>(
+    data: &Bound<'py, PyAny>,
+    event: Option<&Bound<'py, PyAny>>,
+    id: Option<&Bound<'py, PyAny>>,
+    retry: Option<&Bound<'py, PyAny>>,
+    comment: Option<&Bound<'py, PyAny>>,
+    max_event_bytes: usize,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let py = data.py();
+    let fields = Fields::extract(data, event, id, retry, comment)?;
+    fields.check_size(py, max_event_bytes)?;
+    let mut block = Vec::new();
+    encode_head(&mut block, fields.event, fields.id.as_deref());
+    fields.encode_body(&mut block);
+    Ok(PyBytes::new(py, &block))
+}
+
+#[pyfunction]
+fn check_name(name: &Bound<'_, PyAny>) -> PyResult<()> {
+    checked_name(name).map(drop)
+}
+
+/// The incremental decoder.
+#[pyclass(module = "jupyter_sse")]
+struct Decoder {
+    inner: codec::Decoder,
+    /// The type of the last event: most streams have few, so most events share one object.
+    event: (String, Py<PyString>),
+}
+
+#[pymethods]
+impl Decoder {
+    #[new]
+    #[pyo3(signature = (max_event_bytes=MAX_EVENT_BYTES))]
+    fn new(py: Python<'_>, max_event_bytes: usize) -> Self {
+        let event = (
+            String::from("message"),
+            PyString::new(py, "message").unbind(),
+        );
+        Self {
+            inner: codec::Decoder::new(max_event_bytes),
+            event,
+        }
+    }
+
+    fn feed<'py>(
+        &mut self,
+        py: Python<'py>,
+        chunk: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        if let Ok(bytes) = chunk.cast::<PyBytes>() {
+            return self.feed_bytes(py, bytes.as_bytes());
+        }
+        // A bytearray could be changed while events are made of it, so other buffers are copied.
+        let copy = PyBytes::type_object(py)
+            .call1((PyMemoryView::from(chunk)?,))?
+            .cast_into::<PyBytes>()?;
+        self.feed_bytes(py, copy.as_bytes())
+    }
+
+    fn reset(&mut self) {
+        self.inner.reset();
+    }
+
+    #[getter]
+    fn last_event_id(&self) -> &str {
+        self.inner.last_event_id()
+    }
+
+    #[getter]
+    fn reconnection_time(&self) -> Option<u64> {
+        self.inner.reconnection_time()
+    }
+}
+
+impl Decoder {
+    fn feed_bytes<'py>(&mut self, py: Python<'py>, chunk: &[u8]) -> PyResult<Bound<'py, PyList>> {
+        let mut events = Vec::new();
+        let (inner, last) = (&mut self.inner, &mut self.event);
+        let mut failure = None;
+        let result = inner.feed(chunk, |event| match to_python(py, &event, last) {
+            Ok(event) => events.push(event),
+            Err(error) => failure = Some(error),
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        match result {
+            // The events before the error come first; the next call raises, because the decoder stays as it is.
+            Err(error) if events.is_empty() => Err(raise(py, "DecodeError", error.to_string())),
+            _ => PyList::new(py, events),
+        }
+    }
+}
+
+fn to_python(
+    py: Python<'_>,
+    event: &DecodedEvent<'_>,
+    last: &mut (String, Py<PyString>),
+) -> PyResult<Py<ServerSentEvent>> {
+    if last.0 != event.event {
+        *last = (
+            event.event.to_owned(),
+            PyString::new(py, event.event).unbind(),
+        );
+    }
+    let data = PyString::new(py, event.data).unbind();
+    let id = PyString::new(py, event.id).unbind();
+    Py::new(py, ServerSentEvent::decoded(last.1.clone_ref(py), data, id))
+}
