@@ -1,0 +1,296 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { StreamConnection } from '../src/connection/connection';
+import type { IServerSentEvent, IStreamSink } from '../src/tokens';
+import { EventServer, type Visit } from './eventServer';
+import { ManualClock } from './manualClock';
+
+/** Look every 2 ms; real sockets answer within a few. */
+const eventually = (look: () => void): Promise<void> =>
+  vi.waitFor(look, { interval: 2 });
+
+class Sink implements IStreamSink {
+  seen: string[] = [];
+
+  reset(): void {
+    this.seen.push('reset');
+  }
+
+  receive(events: readonly IServerSentEvent[]): void {
+    this.seen.push(
+      ...events.map(event =>
+        event.type.startsWith('sse.')
+          ? event.type
+          : `${event.type}=${event.data}`
+      )
+    );
+  }
+
+  async until(entry: string): Promise<void> {
+    await eventually(() => expect(this.seen).toContain(entry));
+  }
+}
+
+const ready = (stream: string): string =>
+  `event: sse.ready\ndata: {"stream":"${stream}"}\n\n`;
+
+describe('StreamConnection', () => {
+  let server: EventServer;
+  let clock: ManualClock;
+  let connection: StreamConnection;
+
+  beforeEach(async () => {
+    server = await EventServer.start();
+    clock = new ManualClock();
+    connection = new StreamConnection({
+      baseUrl: server.baseUrl,
+      request: (url, init) => fetch(url, init),
+      clock
+    });
+  });
+
+  afterEach(async () => {
+    connection.dispose();
+    await server.stop();
+  });
+
+  /** Let time pass until what is awaited has happened. */
+  async function passing<T>(awaited: Promise<T>): Promise<T> {
+    let isDone = false;
+    void awaited.then(() => (isDone = true));
+    await eventually(() => {
+      clock.advance(5);
+      expect(isDone).toBe(true);
+    });
+    return awaited;
+  }
+  const arrival = (): Promise<Visit> => passing(server.next());
+  const change = (): ReturnType<EventServer['nextChange']> =>
+    passing(server.nextChange());
+  const untilState = (kind: string): Promise<void> =>
+    eventually(() => expect(connection.state.kind).toBe(kind));
+
+  it('asks nobody anything before a stream is wanted', () => {
+    expect(connection.state).toEqual({ kind: 'idle' });
+  });
+
+  it('reads two streams over one connection, each to its own sink', async () => {
+    const [a, b] = [new Sink(), new Sink()];
+    connection.add('lab/a', a);
+    const visit = await arrival();
+    expect(visit.streams).toEqual(['lab/a@earliest']);
+    visit.accept('c9');
+    await untilState('open');
+    connection.add('lab/b', b);
+    expect(await change()).toEqual({
+      url: '/api/sse/connections/c9',
+      add: ['lab/b@earliest'],
+      remove: []
+    });
+    visit.write(
+      'event: lab/a:message\ndata: 1\n\nevent: lab/b:status:x\ndata: 2\n\n'
+    );
+    await b.until('status:x=2');
+    expect(a.seen).toEqual(['sse.open', 'message=1']);
+    expect(b.seen).toEqual(['status:x=2']);
+  });
+
+  it('resumes a caught-up stream from the last id and reads the others anew', async () => {
+    const [a, b] = [new Sink(), new Sink()];
+    connection.add('a', a);
+    connection.add('b', b);
+    const first = await arrival();
+    first.accept(
+      'c1',
+      `event: a:message\ndata: 1\n\n${ready('a')}event: a:message\nid: e-5-1\ndata: 2\n\nevent: b:message\ndata: 3\n\n`
+    );
+    await b.until('message=3');
+    first.cut();
+    await untilState('waiting');
+    expect((await arrival()).streams).toEqual(['a@e-5-1', 'b@earliest']);
+    expect(a.seen).not.toContain('reset');
+    expect(b.seen.at(-1)).toBe('reset');
+  });
+
+  it('resumes after a drop where it stood, without a reset', async () => {
+    const a = new Sink();
+    connection.add('a', a);
+    const first = await arrival();
+    first.accept(
+      'c1',
+      `event: a:message\ndata: 1\n\n${ready('a')}id: e-1-1\n\nevent: a:message\nid: e-2-2\ndata: 2\n\n`
+    );
+    await a.until('message=2');
+    first.cut();
+    await untilState('waiting');
+    const second = await arrival();
+    expect(second.streams).toEqual(['a@e-2-2']);
+    second.accept('c2', 'event: a:message\nid: e-3-3\ndata: 3\n\n');
+    await a.until('message=3');
+    expect(a.seen.filter(entry => !entry.startsWith('sse.'))).toEqual([
+      'message=1',
+      'message=2',
+      'message=3'
+    ]);
+  });
+
+  it('forgets a replay that broke off, so that nothing counts twice', async () => {
+    const a = new Sink();
+    connection.add('a', a);
+    const first = await arrival();
+    first.accept('c1', 'event: a:message\ndata: 1\n\n');
+    await a.until('message=1');
+    first.cut();
+    await untilState('waiting');
+    expect((await arrival()).streams).toEqual(['a@earliest']);
+    expect(a.seen.at(-1)).toBe('reset');
+  });
+
+  it('forgets a caught-up stream whose newest events carried no id', async () => {
+    const a = new Sink();
+    connection.add('a', a);
+    const first = await arrival();
+    first.accept(
+      'c1',
+      `${ready('a')}id: e-1-1\n\nevent: a:message\ndata: 2\n\n`
+    );
+    await a.until('message=2');
+    first.cut();
+    await untilState('waiting');
+    expect((await arrival()).streams).toEqual(['a@earliest']);
+  });
+
+  it('waits the time the server told before the first try', async () => {
+    connection.add('a', new Sink());
+    const first = await arrival();
+    first.accept('c1', 'retry: 2345\n\n');
+    await untilState('open');
+    await eventually(() => {
+      first.end();
+      expect(connection.state.kind).toBe('waiting');
+    });
+    expect(connection.state).toMatchObject({ retryAt: clock.now() + 2345 });
+  });
+
+  it('doubles the wait up to 30 s while the server is away', async () => {
+    await server.stop();
+    connection.add('a', new Sink());
+    clock.advance(0);
+    const waits: number[] = [];
+    for (let attempt = 0; attempt < 9; attempt++) {
+      await untilState('waiting');
+      const state = connection.state as { retryAt: number };
+      waits.push(state.retryAt - clock.now());
+      clock.advance(waits[attempt]);
+    }
+    expect(waits).toEqual([
+      250, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000
+    ]);
+    // afterEach stops a server.
+    server = await EventServer.start();
+  });
+
+  it('takes a silent connection for a dead one', async () => {
+    connection.add('a', new Sink());
+    const first = await arrival();
+    first.accept();
+    await untilState('open');
+    clock.advance(37_400);
+    expect(connection.state.kind).toBe('open');
+    clock.advance(200);
+    const second = await arrival();
+    expect(second.streams).toEqual(['a@earliest']);
+  });
+
+  it('looks again at once when the page wakes up', async () => {
+    connection.add('a', new Sink());
+    (await arrival()).accept();
+    await untilState('open');
+    // Asleep: time passes, no timer runs.
+    clock.time += 20_000;
+    connection.check();
+    clock.advance(0);
+    await arrival();
+  });
+
+  it.each([
+    [401, 'signed-out'],
+    [403, 'forbidden'],
+    [404, 'missing']
+  ])('rests after %i until it is asked to try again', async (status, kind) => {
+    connection.add('a', new Sink());
+    (await arrival()).refuse(status);
+    await untilState(kind);
+    expect(connection.state).toEqual({ kind, message: `refused ${status}` });
+    clock.advance(3_600_000);
+    expect(connection.state.kind).toBe(kind);
+    connection.retryNow();
+    (await arrival()).accept();
+    await untilState('open');
+  });
+
+  it.each([429, 503])(
+    'comes back after %i when the server says',
+    async status => {
+      connection.add('a', new Sink());
+      (await arrival()).refuse(status, { 'Retry-After': '30' });
+      await untilState('busy');
+      expect(connection.state).toMatchObject({ retryAt: clock.now() + 30_000 });
+      clock.advance(30_000);
+      (await arrival()).accept();
+      await untilState('open');
+    }
+  );
+
+  it('takes a page in place of events for a server without the extension', async () => {
+    connection.add('a', new Sink());
+    (await arrival()).refuse(200, { 'Content-Type': 'text/html' });
+    await untilState('missing');
+  });
+
+  it('hangs up when nobody reads any more', async () => {
+    connection.add('a', new Sink());
+    const visit = (await arrival()).accept();
+    await untilState('open');
+    const left = visit.left;
+    connection.remove('a');
+    expect(connection.state.kind).toBe('idle');
+    await left;
+  });
+
+  it('tells the server which stream it reads no more', async () => {
+    connection.add('a', new Sink());
+    connection.add('b', new Sink());
+    (await arrival()).accept();
+    await untilState('open');
+    connection.remove('a');
+    expect((await change()).remove).toEqual(['a']);
+  });
+
+  it('reconnects with all streams when the server cannot change the connection', async () => {
+    server.changeStatus = 404;
+    connection.add('a', new Sink());
+    (await arrival()).accept();
+    await untilState('open');
+    connection.add('b', new Sink());
+    await change();
+    expect((await arrival()).streams).toEqual(['a@earliest', 'b@earliest']);
+  });
+
+  it('refuses a name that no stream can have', () => {
+    expect(() => connection.add('../etc', new Sink())).toThrow(/segments of/);
+  });
+
+  it('keeps the request short however many streams there are', async () => {
+    const names = Array.from({ length: 300 }, (_, i) =>
+      `stream-${i}`.padEnd(60, '-')
+    );
+    names.forEach(name => connection.add(name, new Sink()));
+    const visit = await arrival();
+    expect(visit.request.url!.length).toBeLessThan(8_100);
+    visit.accept();
+    await untilState('open');
+    const { add } = await change();
+    expect(add.length + visit.streams.length).toBe(300);
+  });
+});
