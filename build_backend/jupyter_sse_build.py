@@ -41,6 +41,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "labextension"
 BUNDLE = ROOT / "jupyter_sse.data" / "data" / "share" / "jupyter" / "labextensions" / "jupyter_sse"
 
+RECORD = BUNDLE / "sources.sha256"
+"""The digest of the sources that the bundle was built from."""
+
 SOURCE_PATTERNS = ("*.json", "*.js", ".npmrc", "src/**/*", "style/**/*", "schema/**/*")
 """What the bundle is made of, as globs below ``labextension/``."""
 
@@ -83,17 +86,21 @@ def bring_bundle_up_to_date() -> None:
     Raises:
         RuntimeError: There is no bundle and none could be built.
     """
-    recorded = BUNDLE / "sources.sha256"
     if not SOURCES.joinpath("package.json").is_file():
         check_bundle(BUNDLE)
         return
     digest = digest_of(source_files())
-    if recorded.is_file() and recorded.read_text().strip() == digest and holds_entry(BUNDLE):
+    if RECORD.is_file() and RECORD.read_text().strip() == digest and holds_entry(BUNDLE):
         return
     install_packages()
     run_npm("run", "build")
     check_bundle(BUNDLE)
-    recorded.write_text(f"{digest}\n")
+    record(digest)
+
+
+def record(digest: str) -> None:
+    """Note which sources the bundle was built from."""
+    RECORD.write_text(f"{digest}\n")
 
 
 def check_bundle(bundle: Path) -> None:
