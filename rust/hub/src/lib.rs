@@ -1,1 +1,36 @@
-//! placeholder
+//! The hub: the streams of one server, and the thread that carries them to their subscribers. No Python, no GIL.
+//!
+//! Inside out: [`log`] holds one stream's events, [`stream`] adds runs and producers, [`state`] is all of them behind one lock;
+//! [`subscription`] is one reader's cursors, [`links`] one kernel's frames. These are pure. Around them stand `reactor`, the thread that
+//! does the I/O, and [`Hub`], the handle that others hold.
+
+mod audience;
+mod clock;
+mod connection;
+pub mod control;
+mod counters;
+pub mod cursor;
+mod hub;
+mod links;
+pub mod log;
+mod options;
+mod peer;
+mod portable;
+mod process;
+mod random;
+mod reactor;
+mod reader;
+mod shared;
+mod socket;
+pub mod state;
+pub mod stream;
+pub mod subscription;
+mod token;
+
+pub use clock::Now;
+pub use hub::{Hub, Query};
+pub use options::{HistoryBounds, HubOptions};
+pub use portable::Piece;
+pub use socket::Socket;
+pub use state::Refusal;
+pub use subscription::{Subscription, Wants};

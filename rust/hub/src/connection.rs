@@ -1,0 +1,112 @@
+//! What the reactor holds for one token: a subscriber, a link, or a process that it watches.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use crate::peer::Peer;
+use crate::reader::{Next, Reader, SharedBatch, lock};
+use crate::shared::Shared;
+use crate::socket::Socket;
+use crate::stream::LinkId;
+
+/// How much one subscriber is written before the others have their turn, in bytes.
+const TURN_BYTES: usize = 1 << 20;
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) enum Connection {
+    /// A subscriber on a socket of its own.
+    Reader(SocketReader),
+    /// A subscriber that another loop writes to.
+    Portable {
+        /// Its name in `Portable`.
+        id: u64,
+        /// Shared with the other loop.
+        reader: Arc<Mutex<Reader>>,
+    },
+    /// A link.
+    Peer(Peer),
+    /// A process whose link broke.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    Process {
+        /// Readable when it is gone.
+        descriptor: rustix::fd::OwnedFd,
+        /// Its link.
+        link: LinkId,
+    },
+    /// The same where it has to be asked.
+    #[cfg(unix)]
+    Asked {
+        /// The process.
+        pid: rustix::process::Pid,
+        /// Its link.
+        link: LinkId,
+    },
+}
+
+/// How serving a subscriber went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// It has all there is.
+    Rests,
+    /// Its socket takes no more for now.
+    Blocked,
+    /// It has had its turn and wants more.
+    WantsMore,
+    /// It is to be closed.
+    Over,
+}
+
+/// A subscriber and its socket.
+#[derive(Debug)]
+pub(crate) struct SocketReader {
+    pub(crate) socket: Socket,
+    pub(crate) reader: Reader,
+    pub(crate) is_blocked: bool,
+}
+
+impl SocketReader {
+    /// Writes what there is for this subscriber, everything pending in one call.
+    pub(crate) fn serve(&mut self, shared: &Shared, batch: &mut SharedBatch) -> Served {
+        let (mut given, now) = (0, shared.clock.now());
+        let served = loop {
+            if given >= TURN_BYTES {
+                break Served::WantsMore;
+            }
+            let written = match self.reader.next(&shared.state, now, batch) {
+                Next::Rest => break Served::Rests,
+                Next::Close => break Served::Over,
+                Next::Pending => self.write_pending(now),
+                Next::Batch => match self.socket.write(&batch.batch.bytes) {
+                    Ok(Some(count)) => {
+                        self.reader.consume_batch(&batch.batch, count, now);
+                        Ok(Some(count))
+                    }
+                    other => other,
+                },
+            };
+            match written {
+                Ok(Some(count)) => given += count,
+                Ok(None) => {
+                    self.is_blocked = true;
+                    break Served::Blocked;
+                }
+                Err(_) => break Served::Over,
+            }
+        };
+        if given > 0 {
+            let mut state = lock(&shared.state);
+            state.counters.deliveries += self.reader.subscription.take_written();
+            state.counters.delivered_bytes += given as u64;
+        }
+        served
+    }
+
+    fn write_pending(&mut self, now: crate::clock::Now) -> io::Result<Option<usize>> {
+        let written = self.socket.write(self.reader.pending())?;
+        if let Some(count) = written {
+            self.reader.consume(count, now);
+        }
+        Ok(written)
+    }
+}

@@ -1,0 +1,124 @@
+//! Control events: what the hub itself says in a stream (types that begin with `sse.`).
+
+use serde_json::{Value, json};
+
+use crate::stream::{End, Run, Stream};
+
+/// Why events are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapReason {
+    /// No longer held.
+    Evicted,
+    /// The cursor comes from another life of the log.
+    Epoch,
+    /// The cursor lies after the newest event.
+    Ahead,
+    /// Nothing is known of the id.
+    UnknownId,
+    /// The reader, or the producer's link, fell behind.
+    Overflow,
+}
+
+impl GapReason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Evicted => "evicted",
+            Self::Epoch => "epoch",
+            Self::Ahead => "ahead",
+            Self::UnknownId => "unknown-id",
+            Self::Overflow => "overflow",
+        }
+    }
+}
+
+/// What a reader asked for and cannot get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Why.
+    pub reason: GapReason,
+    /// The cursor it came with; `None`: it was connected all the time.
+    pub requested: Option<String>,
+    /// `n` of the first and the last event missing, where they had one.
+    pub lost: Option<(u64, u64)>,
+    /// How many are missing; `None`: not known.
+    pub count: Option<u64>,
+}
+
+/// Appends one control event.
+pub fn write(out: &mut Vec<u8>, event: &str, id: Option<&str>, data: &Value) {
+    for part in ["event: ", event, "\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    if let Some(id) = id {
+        for part in ["id: ", id, "\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+    for part in ["data: ", &data.to_string(), "\n\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// `sse.gap`: stands in the stream where the missing events would.
+pub fn write_gap(out: &mut Vec<u8>, stream: &str, gap: &Gap, resumed: Option<&str>) {
+    let (from, to) = gap.lost.map_or((Value::Null, Value::Null), |(from, to)| {
+        (json!(from), json!(to))
+    });
+    let data = json!({
+        "stream": stream,
+        "reason": gap.reason.as_str(),
+        "requested": gap.requested,
+        "resumed": resumed,
+        "lost": {"from": from, "to": to, "count": gap.count},
+    });
+    write(out, "sse.gap", None, &data);
+}
+
+/// `sse.end` of a run.
+pub fn write_end(out: &mut Vec<u8>, stream: &Stream, end: &End, id: Option<&str>) {
+    let data = json!({
+        "stream": stream.name,
+        "reason": end.reason.as_str(),
+        "status": null,
+        "error": end.error,
+        "run": stream.run.number,
+    });
+    write(out, "sse.end", id, &data);
+}
+
+/// `sse.end` of a stream that cannot be read: the connection stays open for the others, and for this one's first run.
+pub fn write_refused(out: &mut Vec<u8>, stream: &str, status: u16, message: &str) {
+    let data = json!({
+        "stream": stream,
+        "reason": "refused",
+        "status": status,
+        "error": {"type": "Refused", "message": message},
+    });
+    write(out, "sse.end", None, &data);
+}
+
+/// `sse.run`: from here on the events are of this run.
+pub fn write_run(out: &mut Vec<u8>, stream: &Stream, run: &Run) {
+    let data = json!({
+        "stream": stream.name,
+        "run": run.number,
+        "kind": run.kind.as_str(),
+        "producer": run.producer.as_ref().map(crate::stream::ProducerInfo::to_json),
+        "started_at": run.started_at,
+        "options": stream.options,
+    });
+    write(out, "sse.run", None, &data);
+}
+
+/// `sse.state`: whether the producer is there, and how many read.
+pub fn write_state(out: &mut Vec<u8>, stream: &Stream) {
+    let producer = if stream.is_ended() {
+        "ended"
+    } else {
+        stream.state_name()
+    };
+    let data =
+        json!({"stream": stream.name, "producer": producer, "subscribers": stream.subscribers});
+    write(out, "sse.state", None, &data);
+}

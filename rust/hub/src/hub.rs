@@ -1,0 +1,361 @@
+//! The handle of a hub: what handlers and bindings call. No call waits for I/O; each holds the state's lock for microseconds.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use jupyter_sse_codec::{Epoch, check_name};
+use mio::net::UnixListener;
+use mio::{Poll, Waker};
+use serde_json::Value;
+
+use crate::cursor::Start;
+use crate::log::Incoming;
+use crate::options::HubOptions;
+use crate::portable::{Piece, Portable};
+use crate::random;
+use crate::reactor::{Reactor, WAKER};
+use crate::reader::lock;
+use crate::shared::{Command, Shared};
+use crate::socket::Socket;
+use crate::state::{Refusal, State};
+use crate::subscription::{Subscription, Wants};
+
+/// What a subscriber asks for, as it comes from a request.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// `NAME` or `NAME@START`.
+    pub streams: Vec<String>,
+    /// The cursor for all streams that bring none of their own.
+    pub last_event_id: Option<String>,
+    /// A stream that does not exist is waited for.
+    pub wait: bool,
+    /// The rest.
+    pub wants: Wants,
+}
+
+/// See the module's text. Dropping it closes the hub.
+#[derive(Debug)]
+pub struct Hub {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    next_portable: AtomicU64,
+}
+
+impl Hub {
+    /// Starts the hub's thread and, where a path is given, listens for links.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no poll, no thread, or no socket at the path.
+    pub fn start(options: HubOptions) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let listener = options.link_path.as_deref().map(listen).transpose()?;
+        let epoch = Epoch::from_random(
+            u128::from(random::below(u64::MAX)) << 64 | u128::from(random::below(u64::MAX)),
+        );
+        let shared = Arc::new(Shared::new(
+            State::new(options, epoch),
+            Portable::new()?,
+            waker,
+        ));
+        let reactor = Reactor::new(Arc::clone(&shared), poll, listener)?;
+        let thread = thread::Builder::new()
+            .name("jupyter_sse hub".to_owned())
+            .spawn(move || reactor.run())?;
+        Ok(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+            next_portable: AtomicU64::new(1),
+        })
+    }
+
+    /// The life of this log.
+    pub fn epoch(&self) -> String {
+        lock(&self.shared.state).epoch().to_string()
+    }
+
+    /// What clients put before `/sse/<name>`.
+    pub fn set_url(&self, url: &str) {
+        url.clone_into(&mut lock(&self.shared.state).options_mut().url);
+    }
+
+    /// Fixes a new subscriber's cursors.
+    ///
+    /// # Errors
+    ///
+    /// A bad name, an unknown stream, or [`Refusal::Ended`] where there is nothing left to read.
+    pub fn subscribe(&self, query: Query) -> Result<Subscription, Refusal> {
+        subscribe(&lock(&self.shared.state), query)
+    }
+
+    /// Carries a subscription over a socket, `head` first.
+    pub fn attach(&self, subscription: Subscription, socket: Socket, head: Vec<u8>) {
+        self.shared.command(Command::Attach {
+            subscription,
+            socket,
+            head,
+        });
+    }
+
+    /// Carries a subscription on the portable path, `head` first. Returns its name there.
+    pub fn attach_portable(&self, subscription: Subscription, head: Vec<u8>) -> u64 {
+        let id = self.next_portable.fetch_add(1, Ordering::Relaxed);
+        self.shared.command(Command::AttachPortable {
+            id,
+            subscription,
+            head,
+        });
+        id
+    }
+
+    /// The descriptor that is readable when [`Hub::drain`] has something.
+    #[cfg(unix)]
+    pub fn portable_fileno(&self) -> i32 {
+        self.shared.portable.fileno()
+    }
+
+    /// One piece for each portable reader that has something to get.
+    pub fn drain(&self) -> Vec<Piece> {
+        self.shared
+            .portable
+            .drain(&self.shared.state, self.shared.clock.now())
+    }
+
+    /// A portable reader's last piece is written.
+    pub fn drained(&self, id: u64) {
+        self.shared.portable.drained(id);
+    }
+
+    /// A portable reader is gone.
+    pub fn detach_portable(&self, id: u64) {
+        self.shared.command(Command::DetachPortable { id });
+    }
+
+    /// Appends events to a stream that needs no kernel. Returns their positions.
+    ///
+    /// # Errors
+    ///
+    /// A bad name, a bound, or a run that a kernel owns.
+    pub fn publish(&self, name: &str, events: &[Incoming<'_>]) -> Result<Vec<String>, Refusal> {
+        let now = self.shared.clock.now().unix;
+        let positions = lock(&self.shared.state).publish(name, events, now)?;
+        self.shared.wake();
+        Ok(positions.iter().map(ToString::to_string).collect())
+    }
+
+    /// Ends a stream: its producers are told to stop.
+    ///
+    /// # Errors
+    ///
+    /// No such stream.
+    pub fn end(&self, name: &str) -> Result<(), Refusal> {
+        let now = self.shared.clock.now().unix;
+        lock(&self.shared.state).end(name, now)?;
+        self.shared.wake();
+        Ok(())
+    }
+
+    /// All streams, as JSON.
+    pub fn streams(&self) -> Value {
+        lock(&self.shared.state).describe_streams(self.shared.clock.now().unix)
+    }
+
+    /// One stream, as JSON.
+    pub fn stream(&self, name: &str) -> Option<Value> {
+        lock(&self.shared.state).describe_stream(name, self.shared.clock.now().unix)
+    }
+
+    /// The counters, as JSON.
+    pub fn metrics(&self) -> Value {
+        lock(&self.shared.state).describe_counters()
+    }
+
+    /// How many are connected now, of one user or in all.
+    pub fn connections(&self, user: Option<&str>) -> usize {
+        let state = lock(&self.shared.state);
+        state
+            .connections
+            .values()
+            .filter(|owner| user.is_none_or(|user| user == owner.as_str()))
+            .count()
+    }
+
+    /// Who owns a connection that can be changed.
+    pub fn connection_user(&self, connection: &str) -> Option<String> {
+        lock(&self.shared.state)
+            .connections
+            .get(connection)
+            .cloned()
+    }
+
+    /// Other streams for a connection. The first bad name refuses all.
+    ///
+    /// # Errors
+    ///
+    /// A bad name.
+    pub fn change(
+        &self,
+        connection: &str,
+        add: Vec<String>,
+        remove: Vec<String>,
+    ) -> Result<(), Refusal> {
+        for target in &add {
+            let name = target
+                .split_once('@')
+                .map_or(target.as_str(), |(name, _)| name);
+            check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
+        }
+        self.shared.command(Command::Change {
+            connection: connection.to_owned(),
+            add,
+            remove,
+        });
+        Ok(())
+    }
+
+    /// A token that reads one stream for `life`.
+    ///
+    /// # Errors
+    ///
+    /// No such stream.
+    pub fn issue_token(&self, name: &str, life: Duration) -> Result<String, Refusal> {
+        let mut state = lock(&self.shared.state);
+        if state.find(name).is_none() {
+            return Err(Refusal::Unknown(name.to_owned()));
+        }
+        let expires_at = self.shared.clock.now().unix + life.as_millis() as u64;
+        Ok(state.tokens.issue(name, expires_at))
+    }
+
+    /// Whether a token reads a stream now.
+    pub fn check_token(&self, token: &str, name: &str) -> bool {
+        lock(&self.shared.state)
+            .tokens
+            .check(token, name, self.shared.clock.now().unix)
+    }
+
+    /// Takes back all tokens of a stream.
+    pub fn revoke_tokens(&self, name: &str) {
+        lock(&self.shared.state).tokens.revoke(name);
+    }
+
+    /// Writes what can be written, closes every connection and waits for the thread, at most `patience`.
+    pub fn close(&self, patience: Duration) {
+        let Some(thread) = lock(&self.thread).take() else {
+            return;
+        };
+        self.shared.command(Command::Close);
+        let deadline = Instant::now() + patience;
+        while !thread.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() {
+            // It ends by returning; a panic in it has been printed already.
+            let _ = thread.join();
+        }
+        if let Some(path) = lock(&self.shared.state).options().link_path.as_deref() {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.close(Duration::from_millis(500));
+    }
+}
+
+/// Fixes a new subscriber's cursors.
+pub(crate) fn subscribe(state: &State, query: Query) -> Result<Subscription, Refusal> {
+    let is_single = query.wants.single;
+    let mut subscription = Subscription::new(query.wants, random::base62(22));
+    for target in &query.streams {
+        let (name, start) = target.split_once('@').unwrap_or((target, ""));
+        check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
+        let last = query.last_event_id.as_deref().filter(|id| !id.is_empty());
+        let start = last.map_or_else(|| Start::parse(start), |id| Start::After(id.to_owned()));
+        let is_returning = matches!(start, Start::After(_));
+        if is_single && !is_returning && !query.wait && state.find(name).is_none() {
+            return Err(Refusal::Unknown(name.to_owned()));
+        }
+        if !subscription.add(state, name, start) && is_single {
+            return Err(Refusal::Ended);
+        }
+    }
+    Ok(subscription)
+}
+
+/// The same for a query that came through the links' door (JSON); an error is a status and a body.
+pub(crate) fn local_subscription(
+    state: &State,
+    query: &str,
+) -> Result<Subscription, (u16, String)> {
+    let query: Value = serde_json::from_str(query).unwrap_or_default();
+    let flag = |name: &str| query.get(name).and_then(Value::as_bool).unwrap_or(false);
+    let streams: Vec<String> = query
+        .get("streams")
+        .and_then(Value::as_array)
+        .map(|streams| {
+            streams
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        })
+        .unwrap_or_default();
+    let wants = Wants {
+        single: streams.len() == 1,
+        control: flag("control"),
+        positions: query.get("ids").and_then(Value::as_str) == Some("position"),
+        latest_when_slow: false,
+        user: String::new(),
+    };
+    let last_event_id = query
+        .get("last_event_id")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    subscribe(
+        state,
+        Query {
+            streams,
+            last_event_id,
+            wait: flag("wait"),
+            wants,
+        },
+    )
+    .map_err(|refusal| {
+        let status = match refusal {
+            Refusal::Unknown(_) => 404,
+            Refusal::Ended => 204,
+            _ => 400,
+        };
+        (
+            status,
+            serde_json::json!({"reason": refusal.reason(), "message": refusal.to_string()})
+                .to_string(),
+        )
+    })
+}
+
+/// `retry:` with jitter, half to one and a half times `middle`: readers that lost a server do not come back all at once.
+pub(crate) fn retry_line(middle: Duration) -> Vec<u8> {
+    let middle = (middle.as_millis() as u64).max(1);
+    format!("retry: {}\n\n", middle / 2 + random::below(middle + 1)).into_bytes()
+}
+
+/// Listens at `path`, for this user alone. What an earlier server left there goes.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}

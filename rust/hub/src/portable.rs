@@ -1,0 +1,198 @@
+//! The portable path: subscriptions whose socket cannot be given away (TLS in Jupyter) are drained by somebody else's event loop.
+//!
+//! The reactor does for them all it does for its own but the writing. It marks a reader as ready and makes `signal` readable; the other
+//! loop then drains all ready readers in one pass, and readers at the same place get the same bytes.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex};
+
+#[cfg(unix)]
+use std::os::unix::net::UnixStream as SignalStream;
+
+#[cfg(not(unix))]
+use std::net::TcpStream as SignalStream;
+
+use crate::clock::Now;
+use crate::reader::{Next, Reader, SharedBatch, lock};
+use crate::state::State;
+
+/// One piece for one reader.
+#[derive(Debug, Clone)]
+pub struct Piece {
+    /// Whose.
+    pub id: u64,
+    /// What to write; shared where several readers get the same.
+    pub bytes: Arc<[u8]>,
+    /// Whether to close afterwards.
+    pub closes: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    reader: Arc<Mutex<Reader>>,
+    /// A piece is out and not yet reported as written.
+    is_busy: bool,
+    is_ready: bool,
+}
+
+#[derive(Debug, Default)]
+struct Readers {
+    all: HashMap<u64, Entry>,
+    ready: Vec<u64>,
+    is_signalled: bool,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Portable {
+    readers: Mutex<Readers>,
+    signal_in: SignalStream,
+    signal_out: SignalStream,
+}
+
+impl Portable {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (signal_in, signal_out) = signal_pair()?;
+        signal_in.set_nonblocking(true)?;
+        signal_out.set_nonblocking(true)?;
+        Ok(Self {
+            readers: Mutex::default(),
+            signal_in,
+            signal_out,
+        })
+    }
+
+    /// What becomes readable when [`Portable::drain`] has something.
+    #[cfg(unix)]
+    pub(crate) fn fileno(&self) -> i32 {
+        std::os::fd::AsRawFd::as_raw_fd(&self.signal_out)
+    }
+
+    pub(crate) fn add(&self, id: u64, reader: Arc<Mutex<Reader>>) {
+        lock(&self.readers).all.insert(
+            id,
+            Entry {
+                reader,
+                is_busy: false,
+                is_ready: false,
+            },
+        );
+        self.mark_ready(id);
+    }
+
+    pub(crate) fn remove(&self, id: u64) {
+        lock(&self.readers).all.remove(&id);
+    }
+
+    /// There is something for this reader; it is drained when its last piece is written.
+    pub(crate) fn mark_ready(&self, id: u64) {
+        let mut readers = lock(&self.readers);
+        let Some(entry) = readers.all.get_mut(&id) else {
+            return;
+        };
+        if entry.is_ready {
+            return;
+        }
+        entry.is_ready = true;
+        if !entry.is_busy {
+            readers.ready.push(id);
+            self.signal(&mut readers);
+        }
+    }
+
+    /// The piece that went out to this reader is written.
+    pub(crate) fn drained(&self, id: u64) {
+        let mut readers = lock(&self.readers);
+        let Some(entry) = readers.all.get_mut(&id) else {
+            return;
+        };
+        entry.is_busy = false;
+        // There may be more; the next pass finds out.
+        entry.is_ready = true;
+        readers.ready.push(id);
+        self.signal(&mut readers);
+    }
+
+    /// One pass over the ready readers.
+    pub(crate) fn drain(&self, state: &Mutex<State>, now: Now) -> Vec<Piece> {
+        let ready = self.take_ready();
+        let mut shared = SharedBatch::default();
+        let mut shared_bytes: (u64, Arc<[u8]>) = (0, Arc::default());
+        let mut pieces = Vec::with_capacity(ready.len());
+        for (id, reader) in ready {
+            let mut reader = lock(&reader);
+            let next = reader.next(state, now, &mut shared);
+            let bytes: Arc<[u8]> = match next {
+                Next::Rest => continue,
+                Next::Close => Arc::default(),
+                Next::Pending => {
+                    let bytes: Arc<[u8]> = reader.pending().into();
+                    reader.consume(bytes.len(), now);
+                    bytes
+                }
+                Next::Batch => {
+                    if shared_bytes.0 != shared.serial() {
+                        shared_bytes = (shared.serial(), Arc::from(shared.batch.bytes.as_slice()));
+                    }
+                    let bytes = Arc::clone(&shared_bytes.1);
+                    reader.consume_batch(&shared.batch, bytes.len(), now);
+                    bytes
+                }
+            };
+            let written = reader.subscription.take_written();
+            let mut state = lock(state);
+            state.counters.deliveries += written;
+            state.counters.delivered_bytes += bytes.len() as u64;
+            drop(state);
+            if let Some(entry) = lock(&self.readers).all.get_mut(&id) {
+                entry.is_busy = true;
+            }
+            pieces.push(Piece {
+                id,
+                bytes,
+                closes: next == Next::Close,
+            });
+        }
+        pieces
+    }
+
+    fn take_ready(&self) -> Vec<(u64, Arc<Mutex<Reader>>)> {
+        let mut scratch = [0u8; 64];
+        while (&self.signal_out)
+            .read(&mut scratch)
+            .is_ok_and(|count| count == scratch.len())
+        {}
+        let mut readers = lock(&self.readers);
+        readers.is_signalled = false;
+        let ids = std::mem::take(&mut readers.ready);
+        let mut ready = Vec::with_capacity(ids.len());
+        for id in ids {
+            if let Some(entry) = readers.all.get_mut(&id) {
+                entry.is_ready = false;
+                ready.push((id, Arc::clone(&entry.reader)));
+            }
+        }
+        ready
+    }
+
+    fn signal(&self, readers: &mut Readers) {
+        if !readers.is_signalled {
+            readers.is_signalled = true;
+            // A full pipe is readable all the same.
+            let _ = (&self.signal_in).write(&[1]);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn signal_pair() -> io::Result<(SignalStream, SignalStream)> {
+    SignalStream::pair()
+}
+
+#[cfg(not(unix))]
+fn signal_pair() -> io::Result<(SignalStream, SignalStream)> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let near = SignalStream::connect(listener.local_addr()?)?;
+    Ok((near, listener.accept()?.0))
+}

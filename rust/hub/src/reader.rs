@@ -1,0 +1,174 @@
+//! One connected subscriber: its cursors and the few bytes that are between them and its socket.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::clock::Now;
+use crate::log::Batch;
+use crate::state::{State, StreamKey};
+use crate::subscription::{Step, Subscription};
+
+/// How much one reader is given at a time; bounds what it holds beside its cursors.
+const ROOM_BYTES: usize = 64 << 10;
+/// How much of a log is copied at a time for all readers that stand at the same place.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Locks; a thread that died in its critical section leaves the state as whole as any other moment does.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The newest piece of a log that a reader asked for: most readers ask for the same one.
+#[derive(Debug, Default)]
+pub(crate) struct SharedBatch {
+    key: StreamKey,
+    most: u64,
+    serial: u64,
+    pub(crate) batch: Batch,
+}
+
+impl SharedBatch {
+    pub(crate) fn forget(&mut self) {
+        self.batch.ends.clear();
+    }
+
+    fn load(&mut self, state: &State, key: StreamKey, from: u64, most: u64) {
+        let is_same = self.key == key
+            && self.batch.from == from
+            && self.most == most
+            && !self.batch.ends.is_empty();
+        if is_same {
+            return;
+        }
+        let Some(stream) = state.stream(key) else {
+            return self.forget();
+        };
+        stream.log.copy_wire(from, BATCH_BYTES, &mut self.batch);
+        if let Some(&end) = usize::try_from(most)
+            .ok()
+            .and_then(|most| self.batch.ends.get(most.wrapping_sub(1)))
+        {
+            self.batch.ends.truncate(most as usize);
+            self.batch.bytes.truncate(end);
+        }
+        (self.key, self.most) = (key, most);
+        self.serial += 1;
+    }
+
+    /// Changes whenever the batch does.
+    pub(crate) fn serial(&self) -> u64 {
+        self.serial
+    }
+}
+
+/// What a reader is to be given next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// What is pending.
+    Pending,
+    /// The shared batch.
+    Batch,
+    /// Nothing now.
+    Rest,
+    /// Nothing ever again.
+    Close,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) subscription: Subscription,
+    /// Bytes for this reader alone, from `pending_at` on.
+    pending: Vec<u8>,
+    pending_at: usize,
+    is_closing: bool,
+    /// When it was last written to (of `Now::mono`).
+    last_write: u64,
+}
+
+impl Reader {
+    pub(crate) fn new(subscription: Subscription, head: Vec<u8>, now: Now) -> Self {
+        Self {
+            subscription,
+            pending: head,
+            pending_at: 0,
+            is_closing: false,
+            last_write: now.mono,
+        }
+    }
+
+    pub(crate) fn pending(&self) -> &[u8] {
+        &self.pending[self.pending_at..]
+    }
+
+    /// `count` bytes of what is pending are written.
+    pub(crate) fn consume(&mut self, count: usize, now: Now) {
+        self.pending_at += count;
+        self.last_write = now.mono;
+        if self.pending_at >= self.pending.len() {
+            self.pending_at = 0;
+            self.pending.clear();
+            // An idle reader holds nothing.
+            self.pending.shrink_to(0);
+        }
+    }
+
+    /// `count` bytes of the shared batch are written: the cursor moves over whole events, the rest of a torn one becomes pending.
+    pub(crate) fn consume_batch(&mut self, batch: &Batch, count: usize, now: Now) {
+        self.last_write = now.mono;
+        let whole = batch.ends.partition_point(|&end| end <= count);
+        let torn = whole.checked_sub(1).map_or(0, |last| batch.ends[last]) < count;
+        if torn {
+            self.pending
+                .extend_from_slice(&batch.bytes[count..batch.ends[whole]]);
+        }
+        self.subscription
+            .advance((whole + usize::from(torn)) as u64);
+    }
+
+    /// What comes next.
+    pub(crate) fn next(
+        &mut self,
+        state: &Mutex<State>,
+        now: Now,
+        shared: &mut SharedBatch,
+    ) -> Next {
+        if self.pending_at < self.pending.len() {
+            return Next::Pending;
+        }
+        if self.is_closing {
+            return Next::Close;
+        }
+        let state = lock(state);
+        match self
+            .subscription
+            .step(&state, now, ROOM_BYTES, &mut self.pending)
+        {
+            Step::Write => Next::Pending,
+            Step::Rest => Next::Rest,
+            Step::Close => {
+                self.is_closing = true;
+                Next::Close
+            }
+            Step::Copy { key, from, most } => {
+                shared.load(&state, key, from, most);
+                Next::Batch
+            }
+        }
+    }
+
+    /// Appends a keep-alive where the silence has lasted long enough and nothing is stuck.
+    pub(crate) fn ping_if_silent(&mut self, state: &State, now: Now) {
+        let interval = self.subscription.ping_interval(state);
+        if self.pending().is_empty() && now.mono >= self.last_write + interval {
+            self.subscription.ping(state, now, &mut self.pending);
+        }
+    }
+
+    /// When it needs a look although nothing happens (of `Now::mono`).
+    pub(crate) fn deadline(&self, state: &State) -> u64 {
+        let ping = self.last_write + self.subscription.ping_interval(state);
+        self.subscription
+            .next_deadline(state)
+            .map_or(ping, |due| due.min(ping))
+    }
+}

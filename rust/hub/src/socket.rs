@@ -1,0 +1,139 @@
+//! A subscriber's socket: any stream socket, non-blocking, written by the reactor.
+
+use std::io;
+#[cfg(unix)]
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use mio::event::Source;
+#[cfg(unix)]
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use socket2::SockRef;
+
+/// What a stalled reader may leave unsent in the kernel, in bytes. Without a bound it swallows megabytes before it is seen to lag.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_BYTES: u32 = 128 << 10;
+/// The same where only the whole buffer can be bounded.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const UNSENT_BYTES: usize = 128 << 10;
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Socket {
+    #[cfg(unix)]
+    fd: OwnedFd,
+}
+
+#[cfg(unix)]
+impl Socket {
+    /// Takes a descriptor over; it is closed with this value.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made non-blocking: no socket.
+    pub fn take(fd: RawFd) -> io::Result<Self> {
+        // SAFETY: the caller duplicated this descriptor for us and keeps no other owner of it.
+        #[allow(unsafe_code)]
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Self::from_owned(fd)
+    }
+
+    /// Takes an owned descriptor over.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be made non-blocking: no socket.
+    pub fn from_owned(fd: OwnedFd) -> io::Result<Self> {
+        let socket = SockRef::from(&fd);
+        socket.set_nonblocking(true)?;
+        // Both are matters of speed and fairness; a Unix socket knows neither.
+        let _ = socket.set_tcp_nodelay(true);
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let _ = socket.set_send_buffer_size(UNSENT_BYTES);
+        #[cfg(target_vendor = "apple")]
+        let _ = socket.set_nosigpipe(true);
+        Ok(Self { fd })
+    }
+
+    /// Writes some of `bytes`; `None`: not now.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        loop {
+            let socket = SockRef::from(&self.fd);
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            let sent = socket
+                .send_with_flags(bytes, rustix::net::SendFlags::NOSIGNAL.bits().cast_signed());
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            let sent = socket.send(bytes);
+            match sent {
+                Ok(count) => return Ok(Some(count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads what the client still sends, and throws it away: nothing it could say counts. Returns whether it has left.
+    pub(crate) fn is_gone(&self) -> bool {
+        let mut scratch = [0u8; 4096];
+        loop {
+            match rustix::net::recv(&self.fd, &mut scratch[..], rustix::net::RecvFlags::empty()) {
+                Ok((0, _)) => return true,
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return false,
+                Err(_) => return true,
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Socket {
+    pub(crate) fn write(&self, _bytes: &[u8]) -> io::Result<Option<usize>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        true
+    }
+}
+
+impl Source for Socket {
+    fn register(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        #[cfg(unix)]
+        return SourceFd(&self.fd.as_raw_fd()).register(registry, token, interests);
+        #[cfg(not(unix))]
+        return Err(unsupported(registry, token, interests));
+    }
+
+    fn reregister(
+        &mut self,
+        registry: &Registry,
+        token: Token,
+        interests: Interest,
+    ) -> io::Result<()> {
+        #[cfg(unix)]
+        return SourceFd(&self.fd.as_raw_fd()).reregister(registry, token, interests);
+        #[cfg(not(unix))]
+        return Err(unsupported(registry, token, interests));
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        #[cfg(unix)]
+        return SourceFd(&self.fd.as_raw_fd()).deregister(registry);
+        #[cfg(not(unix))]
+        return Ok(drop(registry));
+    }
+}
+
+#[cfg(not(unix))]
+fn unsupported(_registry: &Registry, _token: Token, _interests: Interest) -> io::Error {
+    io::ErrorKind::Unsupported.into()
+}

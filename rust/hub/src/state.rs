@@ -1,0 +1,427 @@
+//! Everything the hub knows: streams, links, positions. Behind one lock (see `hub`); pure, so that its rules are tested without I/O.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use jupyter_sse_codec::frame::ToKernel;
+use jupyter_sse_codec::{EndReason, Epoch, Position, RunKind, check_name};
+use serde_json::{Value, json};
+
+use crate::counters::Counters;
+use crate::links::LinkState;
+use crate::log::Incoming;
+use crate::options::HubOptions;
+use crate::stream::{LinkId, Producer, ProducerInfo, Run, RunState, Stream};
+use crate::token::Tokens;
+
+/// Names one stream for as long as the hub keeps it; never used twice.
+pub type StreamKey = u64;
+
+/// How long a producer may take to stop before its run is ended for it, in milliseconds.
+const STOP_PATIENCE: u64 = 7_000;
+
+/// Why something cannot be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The name is no stream name; the text says why.
+    Name(String),
+    /// No stream has this name.
+    Unknown(String),
+    /// Another kernel owns the run; the text says which.
+    Owned(String),
+    /// A bound of the server is reached.
+    Limit(String),
+    /// The reader has seen the stream's end: there is nothing for it.
+    Ended,
+}
+
+impl Refusal {
+    /// The word that clients read.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "invalid",
+            Self::Unknown(_) => "unknown",
+            Self::Owned(_) => "owned",
+            Self::Limit(_) => "limit",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(text) | Self::Owned(text) | Self::Limit(text) => out.write_str(text),
+            Self::Unknown(name) => write!(out, "there is no stream {name:?} on this server"),
+            Self::Ended => out.write_str("the stream has ended and its end has been read"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct State {
+    epoch: Epoch,
+    seq: u64,
+    options: HubOptions,
+    streams: HashMap<StreamKey, Stream>,
+    names: HashMap<String, StreamKey>,
+    next_key: StreamKey,
+    held_bytes: usize,
+    /// Streams that have something new for their readers.
+    dirty: Vec<StreamKey>,
+    /// Names that got a stream since the reactor looked.
+    created: Vec<String>,
+    /// Streams that are gone since the reactor looked.
+    removed: Vec<StreamKey>,
+    /// Frames for links, in order.
+    pub(crate) outbox: Vec<(LinkId, Vec<u8>)>,
+    pub(crate) links: HashMap<LinkId, LinkState>,
+    pub(crate) tokens: Tokens,
+    /// Who owns each connection that can be changed.
+    pub(crate) connections: HashMap<String, String>,
+    pub(crate) counters: Counters,
+}
+
+impl State {
+    pub(crate) fn new(options: HubOptions, epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            seq: 0,
+            options,
+            streams: HashMap::new(),
+            names: HashMap::new(),
+            next_key: 1,
+            held_bytes: 0,
+            dirty: Vec::new(),
+            created: Vec::new(),
+            removed: Vec::new(),
+            outbox: Vec::new(),
+            links: HashMap::new(),
+            tokens: Tokens::default(),
+            connections: HashMap::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The life of this log.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    /// The newest position's `seq`.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The settings.
+    pub fn options(&self) -> &HubOptions {
+        &self.options
+    }
+
+    pub(crate) fn options_mut(&mut self) -> &mut HubOptions {
+        &mut self.options
+    }
+
+    /// A stream by its key.
+    pub fn stream(&self, key: StreamKey) -> Option<&Stream> {
+        self.streams.get(&key)
+    }
+
+    pub(crate) fn stream_mut(&mut self, key: StreamKey) -> Option<&mut Stream> {
+        self.streams.get_mut(&key)
+    }
+
+    /// A stream by its name.
+    pub fn find(&self, name: &str) -> Option<(StreamKey, &Stream)> {
+        let key = *self.names.get(name)?;
+        Some((key, self.streams.get(&key)?))
+    }
+
+    pub(crate) fn take_dirty(&mut self) -> Vec<StreamKey> {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        dirty.sort_unstable();
+        dirty.dedup();
+        dirty
+    }
+
+    pub(crate) fn take_created(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.created)
+    }
+
+    pub(crate) fn take_removed(&mut self) -> Vec<StreamKey> {
+        std::mem::take(&mut self.removed)
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        !(self.dirty.is_empty()
+            && self.created.is_empty()
+            && self.removed.is_empty()
+            && self.outbox.is_empty())
+    }
+
+    pub(crate) fn mark_dirty(&mut self, key: StreamKey) {
+        if self.dirty.last() != Some(&key) {
+            self.dirty.push(key);
+        }
+    }
+
+    /// Appends one event. The caller has checked it.
+    pub(crate) fn append(
+        &mut self,
+        key: StreamKey,
+        now: u64,
+        incoming: Incoming<'_>,
+    ) -> Option<Position> {
+        let live_window = self.options.live_window_bytes;
+        let stream = self.streams.get_mut(&key)?;
+        let before = stream.log.held_bytes();
+        self.seq += 1;
+        let n = stream.log.append(&self.epoch, self.seq, now, incoming);
+        stream.count_event(now);
+        stream.trim(live_window);
+        self.held_bytes = (self.held_bytes + stream.log.held_bytes()).saturating_sub(before);
+        self.counters.events += 1;
+        self.counters.event_bytes += incoming.body.len() as u64;
+        self.mark_dirty(key);
+        if self.held_bytes > self.options.max_total_bytes {
+            self.shed();
+        }
+        Some(Position {
+            epoch: self.epoch,
+            seq: self.seq,
+            n,
+        })
+    }
+
+    /// The largest log gives way: a quiet stream never pays for a noisy one. An eighth of it, so that the search is rare.
+    fn shed(&mut self) {
+        let largest = self
+            .streams
+            .iter_mut()
+            .max_by_key(|(_, stream)| stream.log.held_bytes());
+        let Some((_, stream)) = largest else { return };
+        let before = stream.log.held_bytes();
+        let excess = self.held_bytes.saturating_sub(self.options.max_total_bytes);
+        stream.log.shed(excess.max(before / 8));
+        self.held_bytes = (self.held_bytes + stream.log.held_bytes()).saturating_sub(before);
+    }
+
+    /// Gets or makes the stream and starts a run in it.
+    pub(crate) fn start_run(
+        &mut self,
+        name: &str,
+        kind: RunKind,
+        producer: Option<ProducerInfo>,
+        now: u64,
+    ) -> Result<StreamKey, Refusal> {
+        if let Some(&key) = self.names.get(name) {
+            let live_window = self.options.live_window_bytes;
+            if let Some(stream) = self.streams.get_mut(&key) {
+                let before = stream.log.held_bytes();
+                stream.start_run(kind, producer, now);
+                stream.trim(live_window);
+                self.held_bytes =
+                    (self.held_bytes + stream.log.held_bytes()).saturating_sub(before);
+            }
+            self.mark_dirty(key);
+            return Ok(key);
+        }
+        check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
+        if self.streams.len() >= self.options.max_streams && !self.remove_oldest_ended() {
+            let most = self.options.max_streams;
+            return Err(Refusal::Limit(format!(
+                "this server holds {most} streams, its limit, and none has ended; end one first"
+            )));
+        }
+        let key = self.next_key;
+        self.next_key += 1;
+        let run = Run {
+            number: 1,
+            kind,
+            first: 1,
+            producer,
+            started_at: now,
+        };
+        self.streams
+            .insert(key, Stream::new(name, self.options.history, run));
+        self.names.insert(name.to_owned(), key);
+        self.created.push(name.to_owned());
+        Ok(key)
+    }
+
+    /// Ends a stream's run; readers are told.
+    pub(crate) fn end_run(
+        &mut self,
+        key: StreamKey,
+        reason: EndReason,
+        error: Option<Value>,
+        now: u64,
+    ) {
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.end(reason, error, now);
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Publishes from outside of any link. Returns the positions.
+    ///
+    /// # Errors
+    ///
+    /// A bad name, a bound, or a run that a kernel owns.
+    pub(crate) fn publish(
+        &mut self,
+        name: &str,
+        events: &[Incoming<'_>],
+        now: u64,
+    ) -> Result<Vec<Position>, Refusal> {
+        let joined = match self.find(name) {
+            Some((key, stream)) if !stream.is_ended() => {
+                if stream.run.kind == RunKind::Run {
+                    return Err(Refusal::Owned(owned_message(stream)));
+                }
+                Some(key)
+            }
+            _ => None,
+        };
+        let key = match joined {
+            Some(key) => key,
+            None => self.start_run(name, RunKind::Post, None, now)?,
+        };
+        Ok(events
+            .iter()
+            .filter_map(|event| self.append(key, now, *event))
+            .collect())
+    }
+
+    /// Ends a stream on somebody's wish: its producers are told to stop; where there are none to tell, it ends at once.
+    ///
+    /// # Errors
+    ///
+    /// No such stream.
+    pub(crate) fn end(&mut self, name: &str, now: u64) -> Result<(), Refusal> {
+        let Some((key, stream)) = self.find(name) else {
+            return Err(Refusal::Unknown(name.to_owned()));
+        };
+        if stream.is_ended() {
+            return Ok(());
+        }
+        let producers: Vec<Producer> = stream.producers.iter().copied().collect();
+        let mut is_told = false;
+        for (id, open_key) in producers {
+            if self.links.get(&id).is_some_and(|link| link.is_connected) {
+                let mut frame = Vec::new();
+                ToKernel::Stop { key: open_key }.encode(&mut frame);
+                self.outbox.push((id, frame));
+                is_told = true;
+            }
+        }
+        if is_told {
+            if let Some(stream) = self.streams.get_mut(&key) {
+                stream.stopping_since.get_or_insert(now);
+            }
+        } else {
+            self.end_run(key, EndReason::Stopped, None, now);
+        }
+        Ok(())
+    }
+
+    /// What passes with time: old history, ended streams, producers that do not stop. Call it about once a second.
+    pub(crate) fn keep_house(&mut self, now: u64) {
+        let live_window = self.options.live_window_bytes;
+        let retention = self.options.ended_retention.as_millis() as u64;
+        let (mut over, mut stuck) = (Vec::new(), Vec::new());
+        let mut held_bytes = 0;
+        for (&key, stream) in &mut self.streams {
+            stream.log.expire(now);
+            stream.trim(live_window);
+            held_bytes += stream.log.held_bytes();
+            match &stream.state {
+                RunState::Ended(end) if now >= end.at.saturating_add(retention) => over.push(key),
+                RunState::Ended(_) => {}
+                _ if stream
+                    .stopping_since
+                    .is_some_and(|since| now >= since + STOP_PATIENCE) =>
+                {
+                    stuck.push(key);
+                }
+                _ => {}
+            }
+        }
+        self.held_bytes = held_bytes;
+        self.tokens.expire(now);
+        for key in stuck {
+            self.end_run(key, EndReason::Stopped, None, now);
+        }
+        for key in over {
+            self.remove(key);
+        }
+    }
+
+    fn remove_oldest_ended(&mut self) -> bool {
+        let ended_at = |stream: &Stream| match &stream.state {
+            RunState::Ended(end) => Some(end.at),
+            _ => None,
+        };
+        let oldest = self
+            .streams
+            .iter()
+            .filter_map(|(&key, stream)| Some((ended_at(stream)?, key)))
+            .min();
+        let Some((_, key)) = oldest else { return false };
+        self.remove(key);
+        true
+    }
+
+    fn remove(&mut self, key: StreamKey) {
+        if let Some(stream) = self.streams.remove(&key) {
+            self.held_bytes = self.held_bytes.saturating_sub(stream.log.held_bytes());
+            self.names.remove(&stream.name);
+            self.removed.push(key);
+        }
+    }
+
+    /// All streams, by name.
+    pub(crate) fn describe_streams(&mut self, now: u64) -> Value {
+        let mut all: Vec<&mut Stream> = self.streams.values_mut().collect();
+        all.sort_by(|left, right| left.name.cmp(&right.name));
+        all.into_iter().map(|stream| stream.describe(now)).collect()
+    }
+
+    /// One stream.
+    pub(crate) fn describe_stream(&mut self, name: &str, now: u64) -> Option<Value> {
+        let key = *self.names.get(name)?;
+        self.streams
+            .get_mut(&key)
+            .map(|stream| stream.describe(now))
+    }
+
+    /// The counters.
+    pub(crate) fn describe_counters(&self) -> Value {
+        let mut all = self.counters.describe();
+        all["streams"] = json!(self.streams.len());
+        all["streams_live"] = json!(
+            self.streams
+                .values()
+                .filter(|stream| !stream.is_ended())
+                .count()
+        );
+        all["history_bytes"] = json!(self.held_bytes);
+        all["epoch"] = json!(self.epoch.to_string());
+        all
+    }
+}
+
+/// Who owns a run, and what to do about it.
+pub(crate) fn owned_message(stream: &Stream) -> String {
+    let owner = stream.run.producer.as_ref();
+    let (label, kernel) = owner.map_or(("another program", "?"), |producer| {
+        (&*producer.label, &*producer.kernel)
+    });
+    format!(
+        "stream {:?} is being written by {label} (kernel {kernel}, run {}); stop it there or with `%sse stop {}`, or use another name",
+        stream.name, stream.run.number, stream.name
+    )
+}

@@ -1,0 +1,281 @@
+//! One stream: its log, its run, who produces it.
+
+use std::collections::{HashSet, VecDeque};
+
+use jupyter_sse_codec::{EndReason, RunKind};
+use serde_json::{Value, json};
+
+use crate::log::Log;
+use crate::options::HistoryBounds;
+
+/// Names one link (one process that produces).
+pub type LinkId = [u8; 16];
+
+/// A producer as the hub knows it: a link and the link's key for the stream.
+pub type Producer = (LinkId, u32);
+
+/// Who produces, as people are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProducerInfo {
+    /// The kernel's id.
+    pub kernel: String,
+    /// The notebook, or what else names it.
+    pub label: String,
+    /// The process.
+    pub pid: u32,
+}
+
+impl ProducerInfo {
+    pub(crate) fn to_json(&self) -> Value {
+        json!({"kernel": self.kernel, "label": self.label, "pid": self.pid})
+    }
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunState {
+    /// Events may come.
+    Live,
+    /// The link to its producer is down; it may come back.
+    Lost,
+    /// No event will come.
+    Ended(End),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
+    /// The reason that readers are told.
+    pub reason: EndReason,
+    /// `{"type", "message"}` where an error ended it.
+    pub error: Option<Value>,
+    /// When, in unix milliseconds.
+    pub at: u64,
+}
+
+/// One life of a producer.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// From 1, within the stream.
+    pub number: u32,
+    /// What began it.
+    pub kind: RunKind,
+    /// `n` of its first event.
+    pub first: u64,
+    /// Who began it; `None`: somebody over HTTP.
+    pub producer: Option<ProducerInfo>,
+    /// When it began, in unix milliseconds.
+    pub started_at: u64,
+}
+
+/// A place in the log where the producer lost events on its side of the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hole {
+    /// `n` of the event after it.
+    pub before: u64,
+    /// How many were lost.
+    pub count: u64,
+}
+
+/// Events per second, from the last whole seconds.
+#[derive(Debug, Default)]
+struct Rate {
+    counts: [u32; Rate::SECONDS + 1],
+    second: u64,
+}
+
+impl Rate {
+    const SECONDS: usize = 5;
+
+    fn advance(&mut self, now: u64) {
+        let second = now / 1000;
+        let steps = second
+            .saturating_sub(self.second)
+            .min(self.counts.len() as u64) as usize;
+        self.counts.rotate_right(steps);
+        self.counts[..steps].fill(0);
+        self.second = self.second.max(second);
+    }
+
+    fn count(&mut self, now: u64) {
+        self.advance(now);
+        self.counts[0] = self.counts[0].saturating_add(1);
+    }
+
+    fn per_second(&mut self, now: u64, started_at: u64) -> f64 {
+        self.advance(now);
+        let whole = now.saturating_sub(started_at) / 1000;
+        let seconds = whole.clamp(1, Self::SECONDS as u64) as u32;
+        let sum: u32 = self.counts[1..=seconds as usize].iter().sum();
+        f64::from(sum) / f64::from(seconds)
+    }
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Stream {
+    /// Its name.
+    pub name: String,
+    /// Its events.
+    pub log: Log,
+    /// The current run.
+    pub run: Run,
+    /// Where the current run stands.
+    pub state: RunState,
+    /// The starts of the runs whose events are still held, oldest first, the current one last.
+    pub marks: VecDeque<Run>,
+    /// Who produces the current run.
+    pub producers: HashSet<Producer>,
+    /// The one whose leaving ends the run: of a cell or a generator, not of what was sent.
+    pub owner: Option<Producer>,
+    /// Silence before a keep-alive, in milliseconds, where the stream's maker chose one.
+    pub ping_interval: Option<u64>,
+    /// What the maker said of views and history, for clients.
+    pub options: Value,
+    /// Events that their producer had to drop before they came here.
+    pub holes: VecDeque<Hole>,
+    /// Connections that read it now.
+    pub subscribers: usize,
+    /// When its producers were told to stop, in unix milliseconds.
+    pub stopping_since: Option<u64>,
+    rate: Rate,
+}
+
+impl Stream {
+    pub(crate) fn new(name: &str, bounds: HistoryBounds, run: Run) -> Self {
+        Self {
+            name: name.to_owned(),
+            log: Log::new(bounds),
+            marks: VecDeque::from([run.clone()]),
+            run,
+            state: RunState::Live,
+            producers: HashSet::new(),
+            owner: None,
+            ping_interval: None,
+            options: Value::Null,
+            holes: VecDeque::new(),
+            subscribers: 0,
+            stopping_since: None,
+            rate: Rate::default(),
+        }
+    }
+
+    /// A new run: the history starts anew, readers stay.
+    pub(crate) fn start_run(&mut self, kind: RunKind, producer: Option<ProducerInfo>, now: u64) {
+        self.log.start_run();
+        self.run = Run {
+            number: self.run.number + 1,
+            kind,
+            first: self.log.next(),
+            producer,
+            started_at: now,
+        };
+        self.state = RunState::Live;
+        self.producers.clear();
+        self.owner = None;
+        self.stopping_since = None;
+        if self
+            .marks
+            .back()
+            .is_some_and(|mark| mark.first == self.run.first)
+        {
+            self.marks.pop_back();
+        }
+        self.marks.push_back(self.run.clone());
+        self.drop_old_marks();
+        self.rate = Rate::default();
+    }
+
+    pub(crate) fn end(&mut self, reason: EndReason, error: Option<Value>, now: u64) {
+        if !self.is_ended() {
+            self.state = RunState::Ended(End {
+                reason,
+                error,
+                at: now,
+            });
+            self.producers.clear();
+        }
+    }
+
+    pub(crate) fn count_event(&mut self, now: u64) {
+        self.rate.count(now);
+    }
+
+    /// Frees what no reader can ask for any more.
+    pub(crate) fn trim(&mut self, live_window: usize) {
+        self.log.trim(if self.subscribers == 0 {
+            0
+        } else {
+            live_window
+        });
+        self.drop_old_marks();
+    }
+
+    /// `count` events are missing before the next one.
+    pub(crate) fn add_hole(&mut self, count: u64) {
+        let before = self.log.next();
+        match self.holes.back_mut() {
+            Some(hole) if hole.before == before => hole.count += count,
+            _ => self.holes.push_back(Hole { before, count }),
+        }
+    }
+
+    /// The first hole at `n` or after.
+    pub(crate) fn hole_from(&self, n: u64) -> Option<Hole> {
+        self.holes.iter().find(|hole| hole.before >= n).copied()
+    }
+
+    fn drop_old_marks(&mut self) {
+        while self
+            .holes
+            .front()
+            .is_some_and(|hole| hole.before < self.log.first())
+        {
+            self.holes.pop_front();
+        }
+        while self.marks.len() > 1 && self.marks[1].first <= self.log.first() {
+            self.marks.pop_front();
+        }
+    }
+
+    /// No event will come in this run.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.state, RunState::Ended(_))
+    }
+
+    /// The word that clients read.
+    pub fn state_name(&self) -> &'static str {
+        match self.state {
+            RunState::Live => "live",
+            RunState::Lost => "lost",
+            RunState::Ended(_) => "ended",
+        }
+    }
+
+    /// What `GET /api/sse/streams/<name>` shows.
+    pub(crate) fn describe(&mut self, now: u64) -> Value {
+        let end = match &self.state {
+            RunState::Ended(end) => json!({"reason": end.reason.as_str(), "error": end.error}),
+            _ => Value::Null,
+        };
+        let ended_at = match &self.state {
+            RunState::Ended(end) => json!(end.at),
+            _ => Value::Null,
+        };
+        json!({
+            "name": self.name,
+            "state": self.state_name(),
+            "end": end,
+            "run": self.run.number,
+            "kind": self.run.kind.as_str(),
+            "producer": self.run.producer.as_ref().map(ProducerInfo::to_json),
+            "events": self.log.next() - 1,
+            "history": {"events": self.log.next() - self.log.history_first(), "bytes": self.log.history_bytes()},
+            "rate": self.rate.per_second(now, self.run.started_at),
+            "subscribers": self.subscribers,
+            "started_at": self.run.started_at,
+            "ended_at": ended_at,
+            "options": self.options,
+        })
+    }
+}
