@@ -7,8 +7,10 @@ use pyo3::prelude::*;
 mod codec;
 mod event;
 mod field;
+mod hub;
 
 #[pymodule]
 fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    codec::register(module)
+    codec::register(module)?;
+    hub::register(module)
 }

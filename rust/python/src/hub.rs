@@ -1,0 +1,333 @@
+//! `Hub` and `Subscription`.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jupyter_sse_codec::MAX_EVENT_BYTES;
+use jupyter_sse_hub::log::Incoming;
+use jupyter_sse_hub::{
+    HistoryBounds, Hub as CoreHub, HubOptions, Query, Refusal, Socket,
+    Subscription as CoreSubscription, Wants,
+};
+use pyo3::exceptions::{PyKeyError, PyOSError, PyPermissionError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use crate::field::{Fields, checked_name, raise};
+
+/// Adds the hub to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Hub>()?;
+    module.add_class::<Subscription>()
+}
+
+fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
+    let class = match refusal {
+        Refusal::Name(_) => "StreamNameError",
+        Refusal::Unknown(_) => "UnknownStreamError",
+        Refusal::Owned(_) => "OwnedError",
+        Refusal::Limit(_) => "LimitError",
+        Refusal::Ended => "StreamEndedError",
+    };
+    raise(py, class, refusal.to_string())
+}
+
+fn seconds(name: &str, value: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(value).map_err(|_| {
+        PyValueError::new_err(format!("{name}: expected seconds, 0 or more, got {value}"))
+    })
+}
+
+/// A subscriber whose cursors are fixed and that nobody carries yet.
+#[pyclass(module = "jupyter_sse._rust")]
+struct Subscription {
+    inner: Mutex<Option<CoreSubscription>>,
+    #[pyo3(get)]
+    connection: String,
+}
+
+impl Subscription {
+    fn take(&self) -> PyResult<CoreSubscription> {
+        let mut inner = self
+            .inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        inner.take().ok_or_else(|| {
+            PyValueError::new_err("subscription: it has been attached already; subscribe again")
+        })
+    }
+}
+
+/// The streams of one server.
+#[pyclass(module = "jupyter_sse._rust", frozen)]
+struct Hub {
+    inner: CoreHub,
+    max_event_bytes: usize,
+    link_path: Option<String>,
+}
+
+#[pymethods]
+impl Hub {
+    #[new]
+    #[pyo3(signature = (*, link_path=None, url=String::new(), history_events=10_000, history_bytes=16 << 20,
+        history_seconds=None, live_window_bytes=8 << 20, max_total_bytes=1 << 30, max_event_bytes=MAX_EVENT_BYTES,
+        max_streams=10_000, ping_interval=15.0, reconnection_time=2000, ended_retention=86_400.0))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn new(
+        link_path: Option<String>,
+        url: String,
+        history_events: u64,
+        history_bytes: usize,
+        history_seconds: Option<f64>,
+        live_window_bytes: usize,
+        max_total_bytes: usize,
+        max_event_bytes: usize,
+        max_streams: usize,
+        ping_interval: f64,
+        reconnection_time: u64,
+        ended_retention: f64,
+    ) -> PyResult<Self> {
+        let age = history_seconds
+            .map(|value| seconds("history_seconds", value))
+            .transpose()?;
+        let options = HubOptions {
+            link_path: link_path.as_ref().map(Into::into),
+            url,
+            history: HistoryBounds {
+                events: history_events,
+                bytes: history_bytes,
+                age,
+            },
+            live_window_bytes,
+            max_total_bytes,
+            max_event_bytes,
+            max_streams,
+            ping_interval: seconds("ping_interval", ping_interval)?,
+            reconnection_time: Duration::from_millis(reconnection_time),
+            ended_retention: seconds("ended_retention", ended_retention)?,
+        };
+        let inner = CoreHub::start(options).map_err(|error| {
+            PyOSError::new_err(format!(
+                "the hub cannot start (link_path={link_path:?}): {error}"
+            ))
+        })?;
+        Ok(Self {
+            inner,
+            max_event_bytes,
+            link_path,
+        })
+    }
+
+    #[getter]
+    fn epoch(&self) -> String {
+        self.inner.epoch()
+    }
+
+    #[getter]
+    fn link_path(&self) -> Option<&str> {
+        self.link_path.as_deref()
+    }
+
+    fn set_url(&self, url: &str) {
+        self.inner.set_url(url);
+    }
+
+    #[pyo3(signature = (streams, *, single, last_event_id=None, control=false, positions=false, wait=false,
+        latest_when_slow=false, user=String::new()))]
+    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keyword arguments of Python")]
+    fn subscribe(
+        &self,
+        py: Python<'_>,
+        streams: Vec<String>,
+        single: bool,
+        last_event_id: Option<String>,
+        control: bool,
+        positions: bool,
+        wait: bool,
+        latest_when_slow: bool,
+        user: String,
+    ) -> PyResult<Subscription> {
+        let wants = Wants {
+            single,
+            control,
+            positions,
+            latest_when_slow,
+            user,
+        };
+        let query = Query {
+            streams,
+            last_event_id,
+            wait,
+            wants,
+        };
+        let inner = py
+            .detach(|| self.inner.subscribe(query))
+            .map_err(|refusal| refused(py, &refusal))?;
+        Ok(Subscription {
+            connection: inner.connection.clone(),
+            inner: Mutex::new(Some(inner)),
+        })
+    }
+
+    #[cfg(unix)]
+    fn attach(&self, subscription: &Subscription, fd: i32, head: &[u8]) -> PyResult<()> {
+        let socket = Socket::take(fd)?;
+        self.inner
+            .attach(subscription.take()?, socket, head.to_vec());
+        Ok(())
+    }
+
+    fn portable(&self, subscription: &Subscription, head: &[u8]) -> PyResult<u64> {
+        Ok(self
+            .inner
+            .attach_portable(subscription.take()?, head.to_vec()))
+    }
+
+    #[cfg(unix)]
+    fn portable_fileno(&self) -> i32 {
+        self.inner.portable_fileno()
+    }
+
+    fn drain<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let pieces = py.detach(|| self.inner.drain());
+        let list = PyList::empty(py);
+        // Readers at the same place share one object, as they share the bytes behind it.
+        let mut newest: Option<(*const u8, Bound<'py, PyBytes>)> = None;
+        for piece in pieces {
+            let bytes = match &newest {
+                Some((start, bytes)) if *start == piece.bytes.as_ptr() => bytes.clone(),
+                _ => PyBytes::new(py, &piece.bytes),
+            };
+            newest = Some((piece.bytes.as_ptr(), bytes.clone()));
+            list.append((piece.id, bytes, piece.closes))?;
+        }
+        Ok(list)
+    }
+
+    fn drained(&self, id: u64) {
+        self.inner.drained(id);
+    }
+
+    fn detach(&self, id: u64) {
+        self.inner.detach_portable(id);
+    }
+
+    fn publish(
+        &self,
+        name: &Bound<'_, PyAny>,
+        events: Vec<Bound<'_, PyTuple>>,
+    ) -> PyResult<Vec<String>> {
+        let py = name.py();
+        let text = checked_name(name)?;
+        let mut encoded = Vec::with_capacity(events.len());
+        for event in &events {
+            encoded.push(self.encode(event)?);
+        }
+        let incoming: Vec<Incoming<'_>> = encoded
+            .iter()
+            .map(|(event, id, body)| Incoming {
+                event: event.as_bytes(),
+                id: id.as_bytes(),
+                body,
+            })
+            .collect();
+        py.detach(|| self.inner.publish(text, &incoming))
+            .map_err(|refusal| refused(py, &refusal))
+    }
+
+    fn streams(&self, py: Python<'_>) -> String {
+        py.detach(|| self.inner.streams().to_string())
+    }
+
+    fn stream(&self, py: Python<'_>, name: &str) -> Option<String> {
+        py.detach(|| self.inner.stream(name).map(|stream| stream.to_string()))
+    }
+
+    fn end(&self, py: Python<'_>, name: &str) -> bool {
+        py.detach(|| self.inner.end(name).is_ok())
+    }
+
+    fn change(
+        &self,
+        py: Python<'_>,
+        connection: &str,
+        user: &str,
+        add: Vec<String>,
+        remove: Vec<String>,
+    ) -> PyResult<()> {
+        match self.inner.connection_user(connection) {
+            None => Err(PyKeyError::new_err(format!(
+                "no connection {connection:?} on this server"
+            ))),
+            Some(owner) if owner != user => Err(PyPermissionError::new_err(
+                "the connection belongs to another user",
+            )),
+            Some(_) => self
+                .inner
+                .change(connection, add, remove)
+                .map_err(|refusal| refused(py, &refusal)),
+        }
+    }
+
+    #[pyo3(signature = (user=None))]
+    fn connections(&self, user: Option<&str>) -> usize {
+        self.inner.connections(user)
+    }
+
+    #[pyo3(signature = (name, seconds=86_400.0))]
+    #[pyo3(name = "token")]
+    fn issue_token(&self, py: Python<'_>, name: &str, seconds: f64) -> PyResult<String> {
+        let life = self::seconds("seconds", seconds)?;
+        self.inner
+            .issue_token(name, life)
+            .map_err(|refusal| refused(py, &refusal))
+    }
+
+    fn check_token(&self, token: &str, name: &str) -> bool {
+        self.inner.check_token(token, name)
+    }
+
+    fn revoke_tokens(&self, name: &str) {
+        self.inner.revoke_tokens(name);
+    }
+
+    fn metrics(&self, py: Python<'_>) -> String {
+        py.detach(|| self.inner.metrics().to_string())
+    }
+
+    #[pyo3(signature = (timeout=1.0))]
+    fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
+        let patience = seconds("timeout", timeout)?;
+        py.detach(|| self.inner.close(patience));
+        Ok(())
+    }
+}
+
+impl Hub {
+    /// One event of `publish`: `(data, event, id, retry, comment)`.
+    fn encode(&self, event: &Bound<'_, PyTuple>) -> PyResult<(String, String, Vec<u8>)> {
+        let items: Vec<Bound<'_, PyAny>> = event.iter().collect();
+        let [data, event_type, id, retry, comment] = items.as_slice() else {
+            return Err(PyValueError::new_err(format!(
+                "event: expected (data, event, id, retry, comment), got {} items",
+                items.len()
+            )));
+        };
+        let given = |value: &'_ Bound<'_, PyAny>| !value.is_none();
+        let fields = Fields::extract(
+            data,
+            given(event_type).then_some(event_type),
+            given(id).then_some(id),
+            given(retry).then_some(retry),
+            given(comment).then_some(comment),
+        )?;
+        fields.check_size(event.py(), self.max_event_bytes)?;
+        let mut body = Vec::new();
+        fields.encode_body(&mut body);
+        Ok((
+            fields.event.unwrap_or_default().to_owned(),
+            fields.id.as_deref().unwrap_or_default().to_owned(),
+            body,
+        ))
+    }
+}
