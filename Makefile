@@ -12,6 +12,8 @@ WHEELS := dist
 
 export CARGO_TERM_COLOR ?= auto
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Programs call each other by name: pip calls maturin, the tests call jupyter.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 RUST_SOURCES := $(shell find rust -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 LAB_SOURCES := $(shell find labextension \( -name node_modules -o -name lib -o -name tests \) -prune \

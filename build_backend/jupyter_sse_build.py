@@ -124,7 +124,7 @@ def holds_entry(bundle: Path) -> bool:
 
 def install_packages() -> None:
     """Run ``npm ci``, unless ``node_modules`` already stands for this lock file."""
-    lock = digest_of([SOURCES / "package.json", SOURCES / "package-lock.json"])
+    lock = digest_of([SOURCES / "package-lock.json"])
     recorded = SOURCES / "node_modules" / ".jupyter_sse.sha256"
     if recorded.is_file() and recorded.read_text() == lock:
         return
