@@ -1,0 +1,111 @@
+"""The REST interface: streams, connections, metrics, below ``<base>/api/sse``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from jupyter_sse.error import UnknownStreamError
+from jupyter_sse.server.handler import RESOURCE, SSEHandler
+from jupyter_sse.server.refusal import Refusal
+
+
+class StreamsHandler(SSEHandler):
+    """All streams."""
+
+    allowed_methods = "GET, OPTIONS"
+
+    @web.authenticated
+    @authorized(action="read", resource=RESOURCE)
+    def get(self) -> None:
+        """List them."""
+        self.answer(self.service.hub.streams())
+
+
+class OneStreamHandler(SSEHandler):
+    """One stream."""
+
+    allowed_methods = "DELETE, GET, OPTIONS"
+
+    @web.authenticated
+    @authorized(action="read", resource=RESOURCE)
+    def get(self, name: str) -> None:
+        """Describe it."""
+        described = self.service.hub.stream(name)
+        if described is None:
+            raise unknown(name)
+        self.answer(described)
+
+    @web.authenticated
+    @authorized(action="write", resource=RESOURCE)
+    def delete(self, name: str) -> None:
+        """End it: its producer is told to stop."""
+        if not self.service.hub.end(name):
+            raise unknown(name)
+        self.answer_nothing()
+
+
+class ConnectionHandler(SSEHandler):
+    """One connection of many streams."""
+
+    allowed_methods = "OPTIONS, POST"
+
+    @web.authenticated
+    @authorized(action="write", resource=RESOURCE)
+    def post(self, connection: str) -> None:
+        """Change what it reads: ``{"add": ["<name>@<cursor>", …], "remove": ["<name>", …]}``."""
+        change = self.read_change()
+        try:
+            self.service.hub.change(connection, self.user_key, change["add"], change["remove"])
+        except KeyError:
+            message = f"expected the id of an open connection, as sse.open tells it, got {connection[:80]!r}"
+            raise Refusal(404, f"{message}; open the stream again", "unknown-connection") from None
+        except PermissionError:
+            message = "expected a connection of the same user, got another user's; change only your own"
+            raise Refusal(403, message, "forbidden") from None
+        self.answer_nothing()
+
+    def read_change(self) -> dict[str, list[str]]:
+        """Return the lists of the body, empty where it has none.
+
+        Raises:
+            Refusal: 400: the body is something else.
+        """
+        try:
+            body: Any = json.loads(self.request.body)
+        except ValueError:
+            body = None
+        if isinstance(body, dict) and set(body) <= {"add", "remove"}:
+            change = {key: body.get(key, []) for key in ("add", "remove")}
+            if all(is_list_of_names(names) for names in change.values()):
+                return change
+        got = self.request.body[:80].decode("utf-8", "replace")
+        message = f'expected JSON like {{"add": ["a@earliest"], "remove": ["b"]}}, got {got!r}'
+        raise Refusal(400, message, "json")
+
+
+class MetricsHandler(SSEHandler):
+    """Counters, for programs that read JSON; Prometheus finds them at Jupyter's own ``/metrics``."""
+
+    allowed_methods = "GET, OPTIONS"
+
+    @web.authenticated
+    @authorized(action="read", resource=RESOURCE)
+    def get(self) -> None:
+        """Return them."""
+        self.answer(self.service.metrics())
+
+
+def is_list_of_names(value: Any) -> bool:
+    """Tell whether ``value`` is a list of strings."""
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def unknown(name: str) -> UnknownStreamError:
+    """Return the error for a stream that there is not."""
+    return UnknownStreamError(
+        f"expected the name of a stream on this server, got {name[:200]!r}; GET …/api/sse/streams lists them"
+    )

@@ -1,0 +1,168 @@
+"""Reading streams and publishing to them: ``<base>/sse/<name>`` and ``<base>/sse?stream=…``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from jupyter_sse.error import StreamEndedError, UnknownStreamError
+from jupyter_sse.server.handler import RESOURCE, SSEHandler
+from jupyter_sse.server.handover import hand_over, response_head
+from jupyter_sse.server.identity import stream_token
+from jupyter_sse.server.publish import read_events
+from jupyter_sse.server.refusal import Refusal
+
+if TYPE_CHECKING:
+    from jupyter_server.auth.authorizer import Authorizer
+    from jupyter_server.auth.identity import IdentityProvider
+
+    from jupyter_sse._rust import Subscription
+
+FLAGS = {"": False, "0": False, "1": True}
+
+
+class StreamHandler(SSEHandler):
+    """A reader's way in: everything is checked here, then the socket leaves Tornado.
+
+    ``spec``, in the path or in each argument ``stream``, is a stream's name, or ``<name>@<cursor>`` where the
+    cursor is ``earliest`` (the default), ``latest``, ``-N``, a position or an own id.
+    """
+
+    @property
+    def identity_provider(self) -> IdentityProvider:
+        """The server's, except where a stream token stands in place of a login."""
+        return self.service.token_identity if self.has_stream_token() else super().identity_provider
+
+    @property
+    def authorizer(self) -> Authorizer:
+        """The server's, except where a stream token stands in place of a login."""
+        return self.service.token_authorizer if self.has_stream_token() else super().authorizer
+
+    def has_stream_token(self) -> bool:
+        """Tell whether the request wants to read with a stream token."""
+        return self.request.method in ("GET", "HEAD") and stream_token(self.request) is not None
+
+    def requested_specs(self) -> list[str]:
+        """Return what is asked for, ``<name>`` or ``<name>@<cursor>`` each."""
+        return self.path_args if self.path_args else self.get_query_arguments("stream", strip=False)
+
+    def requested_names(self) -> list[str]:
+        """Return the names of the streams that are asked for."""
+        return [spec.partition("@")[0] for spec in self.requested_specs()]
+
+    @web.authenticated
+    @authorized(action="read", resource=RESOURCE)
+    def get(self, spec: str | None = None) -> None:
+        """Give the connection to the hub, which writes the stream to it.
+
+        The cursor is fixed before the head is written: an event between the two belongs to the reader.
+        """
+        self.check_xsrf_cookie()
+        specs = self.require_specs()
+        self.service.check_room(self.user_key, is_returning=self.is_returning(specs))
+        try:
+            subscription = self.subscribe(specs, is_single=spec is not None)
+        except StreamEndedError:
+            self.answer_nothing()
+            return
+        self.set_stream_headers()
+        hand_over(self, subscription, response_head(self))
+
+    @web.authenticated
+    @authorized(action="read", resource=RESOURCE)
+    async def head(self, spec: str | None = None) -> None:
+        """Answer as GET would, without a stream."""
+        self.check_xsrf_cookie()
+        for name in self.requested_names() if self.require_specs() else ():
+            if spec is not None and not self.flag("wait") and self.service.hub.stream(name) is None:
+                raise UnknownStreamError(f"expected the name of a stream on this server, got {name!r}")
+        self.set_stream_headers()
+        await self.flush()
+
+    def require_specs(self) -> list[str]:
+        """Return what is asked for.
+
+        Raises:
+            Refusal: 400: nothing is.
+        """
+        specs = self.requested_specs()
+        if not specs:
+            message = "expected a stream in the address, as in …/sse/<name> or …/sse?stream=<name>, got none"
+            raise Refusal(400, message, "name")
+        return specs
+
+    def is_returning(self, specs: list[str]) -> bool:
+        """Tell whether the reader was here before: it brings a cursor, no mere start."""
+        if self.last_event_id():
+            return True
+        cursors = (spec.partition("@")[2] for spec in specs)
+        return any(cursor and cursor not in ("earliest", "latest") and cursor[0] != "-" for cursor in cursors)
+
+    def last_event_id(self) -> str | None:
+        """Return where the reader was: by the header, else by the address."""
+        header = self.request.headers.get("Last-Event-ID", "")
+        # Tornado reads headers as Latin-1, EventSource sends the id as UTF-8.
+        sent = header.encode("latin-1", "replace").decode("utf-8", "replace")
+        return sent or self.get_query_argument("last_event_id", "", strip=False) or None
+
+    def subscribe(self, specs: list[str], is_single: bool) -> Subscription:
+        """Fix the reader's cursors.
+
+        Raises:
+            UnknownStreamError: A newcomer to one stream that there is not.
+            StreamEndedError: The reader of one stream has seen its end.
+        """
+        return self.service.hub.subscribe(
+            specs,
+            single=is_single,
+            last_event_id=self.last_event_id(),
+            control=self.flag("control"),
+            positions=self.choice("ids", ("own", "position")) == "position",
+            wait=self.flag("wait"),
+            latest_when_slow=self.choice("slow", ("earliest", "latest")) == "latest",
+            user=self.user_key,
+        )
+
+    def flag(self, name: str) -> bool:
+        """Return a yes or no from the address."""
+        value = self.get_query_argument(name, "")
+        if value not in FLAGS:
+            raise Refusal(400, f"expected {name}=0 or {name}=1 in the address, got {name}={value[:40]!r}", "query")
+        return FLAGS[value]
+
+    def choice(self, name: str, values: tuple[str, ...]) -> str:
+        """Return one of ``values`` from the address, the first where none is given."""
+        value = self.get_query_argument(name, values[0])
+        if value not in values:
+            expected = " or ".join(f"{name}={allowed}" for allowed in values)
+            raise Refusal(400, f"expected {expected} in the address, got {name}={value[:40]!r}", "query")
+        return value
+
+    def set_stream_headers(self) -> None:
+        """Set the headers of a stream; ``no-transform`` and ``X-Accel-Buffering`` are for proxies."""
+        self.set_status(200)
+        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.set_header("Cache-Control", "no-store, no-transform")
+        self.set_header("X-Accel-Buffering", "no")
+        self.set_header("Connection", "close")
+
+
+class PublishingStreamHandler(StreamHandler):
+    """One stream by its own address: reading as above, and publishing."""
+
+    allowed_methods = "GET, HEAD, OPTIONS, POST"
+
+    @web.authenticated
+    @authorized(action="write", resource=RESOURCE)
+    def post(self, name: str) -> None:
+        """Append the events of the body, creating the stream; 201 with their positions."""
+        most = self.service.bounds.post_bytes
+        if len(self.request.body) > most:
+            message = f"expected a body of at most {most:,} bytes, got {len(self.request.body):,}; send several"
+            raise Refusal(413, message, "too-large")
+        events = read_events(self.request.headers.get("Content-Type", ""), self.request.body)
+        positions = self.service.hub.publish(name, events)
+        self.service.counts.published += len(positions)
+        self.answer({"stream": name, "positions": positions}, 201)
