@@ -443,3 +443,13 @@ def test_server_on_a_unix_socket_hands_over_too(unix_server: JupyterServer):
         unix_server.publish("unix", 2)
         assert reader.values(1) == [2]
         assert metrics(unix_server)["http"]["handed_over"] == 1
+
+
+def test_connection_that_is_old_ends_and_its_reader_misses_nothing(unix_server: JupyterServer):
+    unix_server.publish("aging", 1)
+    with unix_server.read("sse/aging") as reader:
+        assert reader.values(1) == [1]
+        assert list(reader.events()) == []
+    unix_server.publish("aging", 2)
+    with unix_server.read("sse/aging", headers={"Last-Event-ID": reader.last_event_id}) as returning:
+        assert returning.values(1) == [2]

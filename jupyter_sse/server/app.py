@@ -145,6 +145,7 @@ class SSEApp(ExtensionApp):
             ping_interval=self.ping_interval,
             reconnection_time=self.reconnection_time,
             ended_retention=self.ended_retention,
+            max_connection_age=self.max_stream_age,
         )
 
     def initialize_handlers(self) -> None:

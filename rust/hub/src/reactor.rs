@@ -20,6 +20,7 @@ use crate::cursor::Start;
 use crate::hub::{local_subscription, retry_line};
 use crate::peer::{Input, Peer};
 use crate::process::{self, Watch};
+use crate::random;
 use crate::reader::{Reader, SharedBatch, lock};
 use crate::shared::{Command, Shared};
 use crate::socket::Socket;
@@ -391,7 +392,7 @@ impl Reactor {
                 mut head,
             } => {
                 head.extend_from_slice(&self.retry_line());
-                let reader = Reader::new(subscription, head, now);
+                let reader = Reader::new(subscription, head, now, self.expiry(now));
                 self.begin(Connection::Reader(SocketReader {
                     socket,
                     reader,
@@ -404,7 +405,8 @@ impl Reactor {
                 mut head,
             } => {
                 head.extend_from_slice(&self.retry_line());
-                let reader = Arc::new(Mutex::new(Reader::new(subscription, head, now)));
+                let reader = Reader::new(subscription, head, now, self.expiry(now));
+                let reader = Arc::new(Mutex::new(reader));
                 self.shared.portable.add(id, Arc::clone(&reader));
                 if let Some(slot) = self.begin(Connection::Portable { id, reader }) {
                     self.portable.insert(id, slot);
@@ -660,6 +662,15 @@ impl Reactor {
             Connection::Portable { .. } | Connection::Asked { .. } => Ok(()),
         };
         Some(connection)
+    }
+
+    /// When a reader that comes now has to come back. With jitter, so that those who came together do not return together.
+    fn expiry(&self, now: Now) -> u64 {
+        let age = lock(&self.shared.state).options().max_connection_age;
+        age.map_or(u64::MAX, |age| {
+            let age = age.as_millis() as u64;
+            now.mono + age - random::below(age / 10 + 1)
+        })
     }
 
     fn retry_line(&self) -> Vec<u8> {

@@ -83,16 +83,24 @@ pub(crate) struct Reader {
     is_closing: bool,
     /// When it was last written to (of `Now::mono`).
     last_write: u64,
+    /// When it has to come back with a new request (of `Now::mono`).
+    expires_at: u64,
 }
 
 impl Reader {
-    pub(crate) fn new(subscription: Subscription, head: Vec<u8>, now: Now) -> Self {
+    pub(crate) fn new(
+        subscription: Subscription,
+        head: Vec<u8>,
+        now: Now,
+        expires_at: u64,
+    ) -> Self {
         Self {
             subscription,
             pending: head,
             pending_at: 0,
             is_closing: false,
             last_write: now.mono,
+            expires_at,
         }
     }
 
@@ -135,7 +143,8 @@ impl Reader {
         if self.pending_at < self.pending.len() {
             return Next::Pending;
         }
-        if self.is_closing {
+        // Between two events: the reader resumes after the one before.
+        if self.is_closing || now.mono >= self.expires_at {
             return Next::Close;
         }
         let state = lock(state);
@@ -167,8 +176,7 @@ impl Reader {
     /// When it needs a look although nothing happens (of `Now::mono`).
     pub(crate) fn deadline(&self, state: &State) -> u64 {
         let ping = self.last_write + self.subscription.ping_interval(state);
-        self.subscription
-            .next_deadline(state)
-            .map_or(ping, |due| due.min(ping))
+        let due = self.subscription.next_deadline(state).unwrap_or(ping);
+        due.min(ping).min(self.expires_at)
     }
 }

@@ -71,7 +71,8 @@ impl Hub {
     #[new]
     #[pyo3(signature = (*, link_path=None, url=String::new(), history_events=10_000, history_bytes=16 << 20,
         history_seconds=None, live_window_bytes=8 << 20, max_total_bytes=1 << 30, max_event_bytes=MAX_EVENT_BYTES,
-        max_streams=10_000, ping_interval=15.0, reconnection_time=2000, ended_retention=86_400.0))]
+        max_streams=10_000, ping_interval=15.0, reconnection_time=2000, ended_retention=86_400.0,
+        max_connection_age=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
         link_path: Option<String>,
@@ -86,6 +87,7 @@ impl Hub {
         ping_interval: f64,
         reconnection_time: u64,
         ended_retention: f64,
+        max_connection_age: Option<f64>,
     ) -> PyResult<Self> {
         let age = history_seconds
             .map(|value| seconds("history_seconds", value))
@@ -105,6 +107,9 @@ impl Hub {
             ping_interval: seconds("ping_interval", ping_interval)?,
             reconnection_time: Duration::from_millis(reconnection_time),
             ended_retention: seconds("ended_retention", ended_retention)?,
+            max_connection_age: max_connection_age
+                .map(|value| seconds("max_connection_age", value))
+                .transpose()?,
         };
         let inner = CoreHub::start(options).map_err(|error| {
             PyOSError::new_err(format!(
