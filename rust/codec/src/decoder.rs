@@ -52,17 +52,13 @@ pub struct Decoder {
     max_event_bytes: usize,
     /// The start of a line whose end has not come yet.
     line: Vec<u8>,
-    /// That line is a comment: its bytes are of no use, so a long one needs no memory.
-    is_in_comment: bool,
-    /// The last byte was a CR that ended a line: an LF that follows belongs to it.
-    is_after_cr: bool,
-    /// How many bytes of a byte order mark the stream began with; `None` once that is settled.
-    bom_bytes: Option<usize>,
+    place: Place,
     data: Vec<u8>,
     has_data: bool,
     event: String,
     /// The id of the block that is being read; it counts from the block's end on.
-    next_id: Option<String>,
+    next_id: String,
+    has_next_id: bool,
     last_event_id: String,
     reconnection_time: Option<u64>,
     error: Option<DecodeError>,
@@ -74,13 +70,12 @@ impl Decoder {
         Self {
             max_event_bytes,
             line: Vec::new(),
-            is_in_comment: false,
-            is_after_cr: false,
-            bom_bytes: Some(0),
+            place: Place::Start { bom_bytes: 0 },
             data: Vec::new(),
             has_data: false,
             event: String::new(),
-            next_id: None,
+            next_id: String::new(),
+            has_next_id: false,
             last_event_id: String::new(),
             reconnection_time: None,
             error: None,
@@ -103,11 +98,9 @@ impl Decoder {
         self.line.clear();
         self.data.clear();
         self.event.clear();
-        self.is_in_comment = false;
-        self.is_after_cr = false;
-        self.bom_bytes = Some(0);
+        self.place = Place::Start { bom_bytes: 0 };
         self.has_data = false;
-        self.next_id = None;
+        self.has_next_id = false;
         self.error = None;
     }
 
@@ -136,21 +129,18 @@ impl Decoder {
         chunk: &[u8],
         sink: &mut impl FnMut(DecodedEvent<'_>),
     ) -> Result<(), DecodeError> {
-        let mut rest = self.skip_bom(chunk);
-        if self.is_after_cr && !rest.is_empty() {
-            self.is_after_cr = false;
-            rest = rest.strip_prefix(b"\n").unwrap_or(rest);
-        }
+        let mut rest = self.skip_start(chunk);
         let mut block = Block { first_data: None };
         while let Some(end) = memchr2(b'\n', b'\r', rest) {
             let line = &rest[..end];
             let is_cr = rest[end] == b'\r';
             rest = &rest[end + 1..];
-            if is_cr {
-                self.is_after_cr = rest.is_empty();
+            self.end_line(line, &mut block, sink)?;
+            if is_cr && rest.is_empty() {
+                self.place = Place::AfterCr;
+            } else if is_cr {
                 rest = rest.strip_prefix(b"\n").unwrap_or(rest);
             }
-            self.end_line(line, &mut block, sink)?;
         }
         self.keep_line(rest)?;
         if let Some(first) = block.first_data {
@@ -159,19 +149,29 @@ impl Decoder {
         Ok(())
     }
 
-    /// What follows a byte order mark at the start of the stream; it may come in three chunks.
-    fn skip_bom<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
+    /// What remains of a chunk without what the last one left open: a byte order mark, which may come in three
+    /// chunks, or the LF of a CRLF.
+    fn skip_start<'c>(&mut self, chunk: &'c [u8]) -> &'c [u8] {
         let mut rest = chunk;
-        while let Some(seen) = self.bom_bytes {
-            let Some((first, others)) = rest.split_first() else {
-                break;
-            };
-            if *first == BOM[seen] {
-                rest = others;
-                self.bom_bytes = Some(seen + 1).filter(|seen| *seen < BOM.len());
-            } else {
-                self.line.extend_from_slice(&BOM[..seen]);
-                self.bom_bytes = None;
+        while let Some((first, others)) = rest.split_first() {
+            match self.place {
+                Place::Start { bom_bytes } if bom_bytes < BOM.len() && *first == BOM[bom_bytes] => {
+                    self.place = Place::Start {
+                        bom_bytes: bom_bytes + 1,
+                    };
+                    rest = others;
+                }
+                Place::Start { bom_bytes } => {
+                    if bom_bytes < BOM.len() {
+                        self.line.extend_from_slice(&BOM[..bom_bytes]);
+                    }
+                    self.place = Place::Line;
+                }
+                Place::AfterCr => {
+                    self.place = Place::Line;
+                    return rest.strip_prefix(b"\n").unwrap_or(rest);
+                }
+                Place::Line | Place::Comment => break,
             }
         }
         rest
@@ -184,7 +184,8 @@ impl Decoder {
         block: &mut Block<'c>,
         sink: &mut impl FnMut(DecodedEvent<'_>),
     ) -> Result<(), DecodeError> {
-        if std::mem::take(&mut self.is_in_comment) {
+        if self.place == Place::Comment {
+            self.place = Place::Line;
             return Ok(());
         }
         if self.line.is_empty() {
@@ -218,7 +219,10 @@ impl Decoder {
             Line::Blank => self.dispatch(block.first_data.take(), sink),
             Line::Data(value) => return self.push_data(value, block.first_data.take()),
             Line::Event(value) => replace_text(&mut self.event, value),
-            Line::Id(value) => replace_text(self.next_id.get_or_insert_default(), value),
+            Line::Id(value) => {
+                replace_text(&mut self.next_id, value);
+                self.has_next_id = true;
+            }
             Line::Retry(value) => self.reconnection_time = Some(*value),
             Line::Other => {}
         }
@@ -240,8 +244,8 @@ impl Decoder {
 
     /// WHATWG HTML 9.2.6: the id counts even where there is no data and so no event.
     fn dispatch(&mut self, first_data: Option<&[u8]>, sink: &mut impl FnMut(DecodedEvent<'_>)) {
-        if let Some(id) = self.next_id.take() {
-            self.last_event_id = id;
+        if std::mem::take(&mut self.has_next_id) {
+            std::mem::swap(&mut self.last_event_id, &mut self.next_id);
         }
         if self.has_data {
             sink(DecodedEvent {
@@ -261,11 +265,11 @@ impl Decoder {
 
     /// Keeps the start of a line that goes on in the next chunk.
     fn keep_line(&mut self, start: &[u8]) -> Result<(), DecodeError> {
-        if start.is_empty() || self.is_in_comment {
+        if start.is_empty() || self.place == Place::Comment {
             return Ok(());
         }
         if self.line.is_empty() && start[0] == b':' {
-            self.is_in_comment = true;
+            self.place = Place::Comment;
             return Ok(());
         }
         check_line_bytes(self.line.len() + start.len(), self.max_event_bytes)?;
@@ -289,6 +293,19 @@ fn check_line_bytes(bytes: usize, limit: usize) -> Result<(), DecodeError> {
     } else {
         Err(DecodeError::TooLarge { limit })
     }
+}
+
+/// Where in the stream a chunk ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At the stream's start, after so many bytes of a byte order mark.
+    Start { bom_bytes: usize },
+    /// Before a line or in one.
+    Line,
+    /// In a comment: its bytes are of no use, so a long one needs no memory.
+    Comment,
+    /// After a CR that ended a line: an LF that follows belongs to it.
+    AfterCr,
 }
 
 /// What of the block under way stands in the chunk only.
