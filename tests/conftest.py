@@ -77,8 +77,10 @@ def small_server() -> Iterator[JupyterServer]:
 
 @pytest.fixture(scope="session")
 def unix_server() -> Iterator[JupyterServer]:
-    """A server that listens on a Unix socket and bounds the age of connections."""
-    running = JupyterServer("--SSEApp.max_stream_age=3", has_unix_socket=True).start()
+    """A server that listens on a Unix socket, bounds the age of connections, and lives while it is watched."""
+    running = JupyterServer(
+        "--SSEApp.max_stream_age=3", "--SSEApp.keep_server_alive=True", has_unix_socket=True
+    ).start()
     yield running
     stop_and_check_log(running)
 

@@ -453,3 +453,17 @@ def test_connection_that_is_old_ends_and_its_reader_misses_nothing(unix_server: 
     unix_server.publish("aging", 2)
     with unix_server.read("sse/aging", headers={"Last-Event-ID": reader.last_event_id}) as returning:
         assert returning.values(1) == [2]
+
+
+@pytest.mark.parametrize(("path", "is_activity"), [("server", False), ("unix_server", True)])
+def test_reading_is_activity_where_the_settings_say_so(path: str, is_activity: bool, request: pytest.FixtureRequest):
+    running: JupyterServer = request.getfixturevalue(path)
+    running.publish("activity", 1)
+
+    def last_activity() -> str:
+        return running.client.get("api/status?no_track_activity=1").json()["last_activity"]
+
+    before = last_activity()
+    with running.read("sse/activity") as reader:
+        reader.take(1)
+        assert (last_activity() != before) is is_activity

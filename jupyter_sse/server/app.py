@@ -121,6 +121,7 @@ class SSEApp(ExtensionApp):
             token_identity=StreamTokenIdentity(parent=self),
             token_authorizer=StreamTokenAuthorizer(parent=self),
             hand_over=self.hand_over,
+            readers_are_activity=self.keep_server_alive,
         )
         if self.link_path:
             os.environ[LINK_VARIABLE] = f"{os.getpid()}:{self.link_path}"

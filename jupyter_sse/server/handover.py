@@ -44,6 +44,7 @@ def hand_over(handler: StreamHandler, subscription: Subscription, head: bytes) -
         stream.close()
         service.hub.attach(subscription, descriptor, head)
         service.counts.handed_over += 1
+    handler.update_api_activity()
     handler.application.log_request(handler)
 
 

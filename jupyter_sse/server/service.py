@@ -66,6 +66,7 @@ class Service:
     token_identity: StreamTokenIdentity
     token_authorizer: StreamTokenAuthorizer
     hand_over: bool = True
+    readers_are_activity: bool = False
     counts: Counts = field(default_factory=Counts)
 
     def check_room(self, user: str, is_returning: bool) -> None:

@@ -40,6 +40,11 @@ class StreamHandler(SSEHandler):
         """The server's, except where a stream token stands in place of a login."""
         return self.service.token_authorizer if self.has_stream_token() else super().authorizer
 
+    @property
+    def _track_activity(self) -> bool:
+        """Whether this request is activity, as Jupyter asks: publishing is, reading where the settings say so."""
+        return self.request.method == "POST" or self.service.readers_are_activity
+
     def has_stream_token(self) -> bool:
         """Tell whether the request wants to read with a stream token."""
         return self.request.method in ("GET", "HEAD") and stream_token(self.request) is not None

@@ -179,11 +179,11 @@ impl Hub {
     /// How many are connected now, of one user or in all.
     pub fn connections(&self, user: Option<&str>) -> usize {
         let state = lock(&self.shared.state);
-        state
-            .connections
-            .values()
-            .filter(|owner| user.is_none_or(|user| user == owner.as_str()))
-            .count()
+        let Some(user) = user else {
+            return state.connections.len();
+        };
+        let owners = state.connections.values();
+        owners.filter(|owner| owner.as_str() == user).count()
     }
 
     /// Who owns a connection that can be changed.
