@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import pickle
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,18 @@ def test_event_survives_pickle_and_copy_even_with_reserved_fields() -> None:
         assert pickle.loads(pickle.dumps(event)) == event
         assert copy.deepcopy(event) == copy.copy(event) == event
     assert ServerSentEvent is jupyter_sse.ServerSentEvent
+
+
+def test_event_that_its_own_data_leads_back_to_is_collected() -> None:
+    class Metrics(dict[str, Any]):
+        pass
+
+    metrics = Metrics()
+    metrics["last"] = ServerSentEvent(metrics)
+    seen = weakref.ref(metrics)
+    del metrics
+    gc.collect()
+    assert seen() is None
 
 
 def test_event_takes_ints_for_ids_and_what_counts_as_an_int() -> None:

@@ -1,6 +1,7 @@
 //! `ServerSentEvent`: one event as Python sees it.
 
 use pyo3::basic::CompareOp;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString, PyTuple, PyType};
 
@@ -87,6 +88,11 @@ impl ServerSentEvent {
             retry,
             comment,
         }
+    }
+
+    /// Data may lead back to its event; the containers on that way can be cleared, the event need not.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.data)
     }
 
     fn __reduce__<'py>(
