@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import jupyter_sse
@@ -72,6 +72,8 @@ fields = st.fixed_dictionaries(
 )
 
 
+# How long one example takes says something of the machine only.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(fields, max_size=4), st.integers(1, 7))
 def test_encoded_events_come_back_in_every_chunking(events: list[dict[str, Any]], size: int) -> None:
     wire = b"".join(encode(**event) for event in events)
