@@ -1,0 +1,66 @@
+//! The Unix socket itself, and what a forked child does with it.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use socket2::SockRef;
+
+pub(crate) use mio::net::UnixStream as Socket;
+
+/// What the system may hold for a server that is busy. macOS gives 8 KiB unasked.
+const SEND_BUFFER_BYTES: usize = 256 * 1024;
+
+const NONE: RawFd = -1;
+
+/// Checks that a socket can have this path at all: about a hundred bytes are allowed.
+pub(crate) fn check_path(path: &Path) -> io::Result<()> {
+    SocketAddr::from_pathname(path).map(drop)
+}
+
+/// A connection to whoever listens at `path`, without waiting.
+pub(crate) fn dial(path: &Path) -> io::Result<Socket> {
+    let socket = Socket::connect(path)?;
+    // Fewer and larger writes; without it everything works as well.
+    let _ = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER_BYTES);
+    Ok(socket)
+}
+
+/// Which descriptor the link thread's socket has, for a forked child, which has no link thread.
+///
+/// A child that kept the descriptor would keep the connection open after its parent has died, and the server
+/// would go on waiting for a kernel that is gone.
+pub(crate) struct OpenSocket(AtomicI32);
+
+impl OpenSocket {
+    pub(crate) const fn none() -> Self {
+        Self(AtomicI32::new(NONE))
+    }
+
+    pub(crate) fn set(&self, socket: &Socket) {
+        self.0.store(socket.as_raw_fd(), Ordering::Release);
+    }
+
+    /// To be called before the socket is closed, so that no descriptor of somebody else is ever named here.
+    /// A fork between the two leaves the child with a descriptor of a connection that is at its end.
+    pub(crate) fn clear(&self) {
+        self.0.store(NONE, Ordering::Release);
+    }
+
+    /// Closes the forked child's copy. The parent's connection does not notice.
+    #[allow(
+        unsafe_code,
+        reason = "the child has no other owner of the descriptor, see below"
+    )]
+    pub(crate) fn close_in_child(&self) {
+        let descriptor = self.0.swap(NONE, Ordering::AcqRel);
+        if descriptor != NONE {
+            // SAFETY: it was the link thread's socket when the parent forked, for it is forgotten before it is
+            // closed; so it is open here as well. Its owner is the link thread, which this process
+            // does not have: nobody else will use or close it.
+            drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The link thread: it alone touches the socket.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use jupyter_sse_codec::frame::{ToKernel, VERSION};
+use mio::{Events, Poll, Token};
+
+use crate::command::Command;
+use crate::connection::{Connection, Introduction, invalid_data};
+use crate::flight::Flight;
+use crate::keys::Refusal;
+use crate::options::LinkOptions;
+use crate::redial::Redial;
+use crate::shared::Shared;
+
+pub(crate) const WAKER: Token = Token(0);
+const SOCKET: Token = Token(1);
+
+/// About how many bytes are taken from the queue before receipts are looked at again.
+const TAKE_BYTES: usize = 256 * 1024;
+
+/// How long the thread rests after a write before it looks for more and goes to sleep.
+///
+/// Without it a kernel that sends as fast as it can would have each of its events written alone, at the price of a
+/// system call here and, each time the thread has just fallen asleep, of one in `send`.
+const LINGER: Duration = Duration::from_micros(100);
+
+/// Everything the thread owns.
+pub(crate) struct LinkThread {
+    shared: Arc<Shared>,
+    poll: Poll,
+    path: PathBuf,
+    introduction: Introduction,
+    handshake_timeout: Duration,
+    connection: Option<Connection>,
+    flight: Flight,
+    redial: Redial,
+    /// Something was written since the thread last looked for more in vain.
+    has_written: bool,
+}
+
+impl LinkThread {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        poll: Poll,
+        link: [u8; 16],
+        options: LinkOptions,
+    ) -> Self {
+        let LinkOptions {
+            path,
+            kernel,
+            label,
+            redial,
+            handshake_timeout,
+            ..
+        } = options;
+        let flight = Flight::new(shared.lock().queue.chunk_bytes());
+        let introduction = Introduction {
+            link,
+            kernel,
+            label,
+        };
+        let (connection, redial, has_written) = (None, Redial::new(redial), false);
+        Self {
+            shared,
+            poll,
+            path,
+            introduction,
+            handshake_timeout,
+            connection,
+            flight,
+            redial,
+            has_written,
+        }
+    }
+
+    /// Serves the link until it is stopped.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(8);
+        let mut timeout = Some(Duration::ZERO);
+        while !self.shared.is_stopping.load(Ordering::Acquire) {
+            if let Err(error) = self.poll.poll(&mut events, timeout)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                return;
+            }
+            timeout = self.turn(&events);
+        }
+    }
+
+    /// Does what there is to do, and returns how long to wait for the next event.
+    fn turn(&mut self, events: &Events) -> Option<Duration> {
+        if let Err(error) = self.receive(events) {
+            self.disconnect(&error);
+        }
+        if self.connection.is_none() {
+            let wait = self.redial.time_left();
+            if !wait.is_zero() {
+                return Some(wait);
+            }
+            self.dial();
+        }
+        self.send().unwrap_or_else(|error| {
+            self.disconnect(&error);
+            Some(Duration::ZERO)
+        })
+    }
+
+    fn dial(&mut self) {
+        self.redial.begin(self.handshake_timeout);
+        let Self {
+            path,
+            introduction,
+            shared,
+            poll,
+            ..
+        } = self;
+        match Connection::dial(path, introduction, poll.registry(), SOCKET, &shared.socket) {
+            Ok(connection) => self.connection = Some(connection),
+            Err(error) => self.disconnect(&error),
+        }
+    }
+
+    /// Gives the connection up, if there is one; another will be tried.
+    fn disconnect(&mut self, error: &io::Error) {
+        self.redial.back_off();
+        self.hang_up();
+        let mut state = self.shared.lock();
+        state.unlink(&self.shared.commands, error);
+        self.shared.announce(&state);
+    }
+
+    fn hang_up(&mut self) {
+        self.shared.socket.clear();
+        self.connection = None;
+    }
+
+    /// Reads what has come, and does what it says.
+    fn receive(&mut self, events: &Events) -> io::Result<()> {
+        let Self {
+            connection: Some(connection),
+            shared,
+            flight,
+            redial,
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
+        let mut is_readable = false;
+        for event in events.iter().filter(|event| event.token() == SOCKET) {
+            connection.note(event)?;
+            is_readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        }
+        if !is_readable {
+            return Ok(());
+        }
+        let mut acked_seq = 0;
+        let mut is_welcome = connection.is_welcome;
+        let outcome = connection.receive(|frame, control| {
+            match frame {
+                ToKernel::Ack { seq } => acked_seq = seq,
+                ToKernel::Welcome { .. } => {
+                    welcome(shared, flight, frame, control)?;
+                    is_welcome = true;
+                    redial.succeed();
+                }
+                _ if !is_welcome => {
+                    return Err(invalid_data("the server did not begin with a welcome"));
+                }
+                _ => apply(shared, frame),
+            }
+            Ok(())
+        });
+        connection.is_welcome = is_welcome;
+        if acked_seq > 0 {
+            redial.progress();
+            acknowledge(shared, flight, acked_seq);
+        }
+        outcome
+    }
+
+    /// Writes everything that is queued, and returns how long to wait for the next event.
+    fn send(&mut self) -> io::Result<Option<Duration>> {
+        let Some(connection) = &mut self.connection else {
+            return Ok(Some(Duration::ZERO));
+        };
+        connection.write(&mut self.flight)?;
+        if !connection.is_welcome {
+            let wait = self.redial.time_left();
+            return if wait.is_zero() {
+                Err(io::ErrorKind::TimedOut.into())
+            } else {
+                Ok(Some(wait))
+            };
+        }
+        if connection.is_blocked() {
+            return Ok(None);
+        }
+        // Nothing is cut here, so requests may go between: they overtake a backlog, but no frame.
+        let mut state = self.shared.lock();
+        state.requests.encode_unsent(&mut connection.control);
+        state.queue.take(TAKE_BYTES, |chunk| self.flight.add(chunk));
+        if connection.has_unwritten(&self.flight) {
+            drop(state);
+            self.has_written = true;
+            connection.write(&mut self.flight)?;
+            return Ok(if connection.is_blocked() {
+                None
+            } else {
+                Some(Duration::ZERO)
+            });
+        }
+        if std::mem::take(&mut self.has_written) {
+            drop(state);
+            thread::sleep(LINGER);
+            return Ok(Some(Duration::ZERO));
+        }
+        // What is left, if anything, is beyond the window: a receipt will wake the thread for it.
+        state.wake_wanted = state.queue.is_taken();
+        Ok(None)
+    }
+}
+
+impl Drop for LinkThread {
+    /// However the thread ends, nobody goes on waiting for it.
+    fn drop(&mut self) {
+        self.hang_up();
+        self.shared.finish();
+    }
+}
+
+/// A new connection is accepted: writes again what the hub does not have, from its first frame on.
+fn welcome(
+    shared: &Shared,
+    flight: &mut Flight,
+    frame: ToKernel<'_>,
+    control: &mut Vec<u8>,
+) -> io::Result<()> {
+    let ToKernel::Welcome {
+        version,
+        known,
+        last_seq,
+        server,
+        ..
+    } = frame
+    else {
+        return Ok(());
+    };
+    if version != VERSION {
+        return Err(invalid_data(format!(
+            "a server that speaks version {VERSION} of the link is needed, got version {version}: \
+             use the same jupyter_sse in the kernel and in the server"
+        )));
+    }
+    let mut state = shared.lock();
+    let mut acked_seq = state.queue.acked_seq();
+    if known {
+        acked_seq = acked_seq.max(last_seq.min(state.queue.last_seq()));
+    }
+    let mut buffers = Vec::new();
+    let freed_bytes = flight.rewind(acked_seq, &mut buffers);
+    state.queue.release(acked_seq, freed_bytes, buffers);
+    state.queue.begin_connection();
+    state.keys.forget_ended(acked_seq);
+    state.keys.reopen(known, acked_seq, control);
+    state.link(&shared.commands, server);
+    shared.announce(&state);
+    Ok(())
+}
+
+/// The hub has everything up to `acked_seq`.
+fn acknowledge(shared: &Shared, flight: &mut Flight, acked_seq: u64) {
+    let mut buffers = Vec::new();
+    let freed_bytes = flight.ack(acked_seq, &mut buffers);
+    let mut state = shared.lock();
+    if state.queue.release(acked_seq, freed_bytes, buffers) {
+        state.keys.forget_ended(acked_seq);
+        shared.announce(&state);
+    }
+}
+
+/// What is no matter of the connection itself.
+fn apply(shared: &Shared, frame: ToKernel<'_>) {
+    match frame {
+        ToKernel::Opened {
+            key, run, error, ..
+        } => {
+            let answer = if error.is_empty() {
+                Ok(run)
+            } else {
+                Err(Refusal::from_json(error))
+            };
+            let mut state = shared.lock();
+            if let Some(command) = state.keys.answer(key, answer) {
+                shared.commands.push(command);
+            }
+            shared.announce(&state);
+        }
+        ToKernel::Stop { key } => shared.commands.push(Command::Stop { key }),
+        ToKernel::Answer {
+            request,
+            status,
+            body,
+        } => {
+            let mut state = shared.lock();
+            state.requests.answer(request, status, body);
+            shared.announce(&state);
+        }
+        ToKernel::Welcome { .. } | ToKernel::Ack { .. } => {}
+    }
+}
