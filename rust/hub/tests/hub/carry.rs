@@ -1,237 +1,17 @@
-//! A real hub, real sockets: what a subscriber reads from its end.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! What a subscriber reads from its end.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION, split};
-use jupyter_sse_codec::{Decoder, RunKind};
-use jupyter_sse_hub::log::Incoming;
-use jupyter_sse_hub::{Hub, HubOptions, Query, Refusal, Socket, Wants};
+use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION};
+use jupyter_sse_codec::{EndReason, RunKind};
+use jupyter_sse_hub::{Hub, HubOptions, Refusal};
 
-fn body(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    jupyter_sse_codec::encode_body(&mut out, Some(text), None, None);
-    out
-}
-
-fn publish(hub: &Hub, name: &str, texts: &[&str]) -> Vec<String> {
-    let bodies: Vec<Vec<u8>> = texts.iter().map(|text| body(text)).collect();
-    let events: Vec<Incoming<'_>> = bodies
-        .iter()
-        .map(|body| Incoming {
-            event: b"",
-            id: b"",
-            body,
-        })
-        .collect();
-    hub.publish(name, &events).unwrap()
-}
-
-/// One event as it was decoded.
-#[derive(Debug, Clone)]
-struct Got {
-    event: String,
-    data: String,
-    id: String,
-}
-
-struct Client {
-    stream: UnixStream,
-    decoder: Decoder,
-    events: Vec<Got>,
-    is_closed: bool,
-}
-
-impl Client {
-    fn attach(hub: &Hub, query: Query) -> Self {
-        let subscription = hub.subscribe(query).unwrap();
-        let (near, far) = UnixStream::pair().unwrap();
-        hub.attach(
-            subscription,
-            Socket::from_owned(near.into()).unwrap(),
-            Vec::new(),
-        );
-        Self::over(far)
-    }
-
-    fn over(stream: UnixStream) -> Self {
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        Self {
-            stream,
-            decoder: Decoder::new(1 << 20),
-            events: Vec::new(),
-            is_closed: false,
-        }
-    }
-
-    fn one(hub: &Hub, name: &str) -> Self {
-        Self::attach(hub, single(name, None))
-    }
-
-    /// Reads until `is_enough`, or the connection closes.
-    fn read_until(&mut self, is_enough: impl Fn(&[Got]) -> bool) -> &[Got] {
-        let mut buffer = [0; 65_536];
-        while !is_enough(&self.events) && !self.is_closed {
-            let count = self
-                .stream
-                .read(&mut buffer)
-                .expect("nothing came for ten seconds");
-            self.is_closed = count == 0;
-            let events = &mut self.events;
-            self.decoder
-                .feed(&buffer[..count], |event| {
-                    events.push(Got {
-                        event: event.event.into(),
-                        data: event.data.into(),
-                        id: event.id.into(),
-                    });
-                })
-                .unwrap();
-        }
-        &self.events
-    }
-
-    fn texts(&mut self, count: usize) -> Vec<String> {
-        self.read_until(|events| {
-            events
-                .iter()
-                .filter(|event| event.event == "message")
-                .count()
-                >= count
-        });
-        self.events
-            .iter()
-            .filter(|event| event.event == "message")
-            .map(|event| event.data.clone())
-            .collect()
-    }
-}
-
-fn single(name: &str, last_event_id: Option<&str>) -> Query {
-    Query {
-        streams: vec![name.to_owned()],
-        last_event_id: last_event_id.map(str::to_owned),
-        wait: false,
-        wants: Wants {
-            single: true,
-            ..Wants::default()
-        },
-    }
-}
-
-fn many(targets: &[&str]) -> Query {
-    let streams = targets.iter().map(|&target| target.to_owned()).collect();
-    Query {
-        streams,
-        wants: Wants {
-            control: true,
-            ..Wants::default()
-        },
-        ..Query::default()
-    }
-}
-
-fn start() -> Hub {
-    Hub::start(HubOptions::default()).unwrap()
-}
-
-/// A kernel's link, by hand.
-struct Kernel {
-    stream: UnixStream,
-    input: Vec<u8>,
-    path: PathBuf,
-}
-
-impl Kernel {
-    fn dial(path: &std::path::Path, link: u8) -> Self {
-        let stream = UnixStream::connect(path).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        let mut kernel = Self {
-            stream,
-            input: Vec::new(),
-            path: path.to_owned(),
-        };
-        kernel.say(&ToHub::Hello {
-            version: VERSION,
-            link: [link; 16],
-            kernel: "k",
-            label: "nb.ipynb",
-            pid: std::process::id(),
-        });
-        kernel
-    }
-
-    fn say(&mut self, frame: &ToHub<'_>) {
-        let mut out = Vec::new();
-        frame.encode(&mut out);
-        self.stream.write_all(&out).unwrap();
-    }
-
-    /// Reads frames until one is what the caller looks for.
-    fn hear<T>(&mut self, mut pick: impl FnMut(ToKernel<'_>) -> Option<T>) -> T {
-        loop {
-            while let Some((payload, used)) = split(&self.input, 1 << 20).unwrap() {
-                let picked = pick(ToKernel::decode(payload).unwrap());
-                self.input.drain(..used);
-                if let Some(picked) = picked {
-                    return picked;
-                }
-            }
-            let mut buffer = [0; 65_536];
-            let count = self
-                .stream
-                .read(&mut buffer)
-                .expect("nothing came for ten seconds");
-            assert!(
-                count > 0,
-                "the hub closed the link at {}",
-                self.path.display()
-            );
-            self.input.extend_from_slice(&buffer[..count]);
-        }
-    }
-
-    fn open(
-        &mut self,
-        seq: u64,
-        key: u32,
-        kind: RunKind,
-        name: &str,
-        options: &str,
-    ) -> Result<u32, String> {
-        self.say(&ToHub::Open {
-            seq,
-            key,
-            request: key,
-            kind: kind.as_u8(),
-            stream: name,
-            options,
-        });
-        self.hear(|frame| match frame {
-            ToKernel::Opened { run, error: "", .. } => Some(Ok(run)),
-            ToKernel::Opened { error, .. } => Some(Err(error.to_owned())),
-            _ => None,
-        })
-    }
-}
-
-fn start_with_links(name: &str) -> (Hub, PathBuf) {
-    let path = std::env::temp_dir().join(format!("jsse-{name}-{}.sock", std::process::id()));
-    let hub = Hub::start(HubOptions {
-        link_path: Some(path.clone()),
-        ..HubOptions::default()
-    })
-    .unwrap();
-    (hub, path)
-}
+use crate::client::{Client, many, publish, single, start};
+use crate::kernel::{Kernel, start_with_links};
 
 #[test]
 fn history_and_live_events_arrive_in_order() {
@@ -359,24 +139,13 @@ fn a_link_appends_is_acknowledged_and_told_to_stop() {
     let (hub, path) = start_with_links("stop");
     let mut kernel = Kernel::dial(&path, 1);
     assert_eq!(kernel.open(1, 7, RunKind::Run, "a", "{}").unwrap(), 1);
-    kernel.say(&ToHub::Event {
-        seq: 2,
-        key: 7,
-        event: b"",
-        id: b"",
-        body: &body("x"),
-    });
-    kernel.hear(|frame| matches!(frame, ToKernel::Ack { seq: 2 }).then_some(()));
+    kernel.send(2, 7, "x");
+    kernel.hear_ack(2);
     let mut client = Client::one(&hub, "a");
     assert_eq!(client.texts(1), ["x"]);
     hub.end("a").unwrap();
     kernel.hear(|frame| matches!(frame, ToKernel::Stop { key: 7 }).then_some(()));
-    kernel.say(&ToHub::End {
-        seq: 3,
-        key: 7,
-        reason: 1,
-        error: "",
-    });
+    kernel.end(3, 7, EndReason::Stopped);
     assert_eq!(
         client.read_until(|_| false).last().unwrap().event,
         "sse.end"
@@ -388,14 +157,8 @@ fn what_a_link_repeats_is_appended_once() {
     let (hub, path) = start_with_links("repeat");
     let mut kernel = Kernel::dial(&path, 1);
     kernel.open(1, 7, RunKind::Run, "a", "{}").unwrap();
-    kernel.say(&ToHub::Event {
-        seq: 2,
-        key: 7,
-        event: b"",
-        id: b"",
-        body: &body("1"),
-    });
-    kernel.hear(|frame| matches!(frame, ToKernel::Ack { seq: 2 }).then_some(()));
+    kernel.send(2, 7, "1");
+    kernel.hear_ack(2);
     kernel.stream.shutdown(Shutdown::Both).unwrap();
     let mut kernel = Kernel::dial(&path, 1);
     let last = kernel.hear(|frame| match frame {
@@ -408,13 +171,7 @@ fn what_a_link_repeats_is_appended_once() {
     });
     assert_eq!(last, 2);
     for seq in 2..4 {
-        kernel.say(&ToHub::Event {
-            seq,
-            key: 7,
-            event: b"",
-            id: b"",
-            body: &body(&format!("{}", seq - 1)),
-        });
+        kernel.send(seq, 7, &format!("{}", seq - 1));
     }
     assert_eq!(Client::one(&hub, "a").texts(2), ["1", "2"]);
 }
@@ -427,18 +184,7 @@ fn another_kernel_is_told_who_owns_a_run() {
     let mut other = Kernel::dial(&path, 2);
     // The same kernel may: it starts a new run.
     assert_eq!(other.open(1, 1, RunKind::Run, "a", "{}").unwrap(), 2);
-    let mut stranger = Kernel {
-        stream: UnixStream::connect(&path).unwrap(),
-        input: Vec::new(),
-        path: path.clone(),
-    };
-    stranger.say(&ToHub::Hello {
-        version: VERSION,
-        link: [3; 16],
-        kernel: "else",
-        label: "else.ipynb",
-        pid: 1,
-    });
+    let mut stranger = Kernel::dial_as(&path, 3, "else", "else.ipynb");
     let error = stranger.open(1, 1, RunKind::Run, "a", "{}").unwrap_err();
     assert!(
         error.contains("owned") && error.contains("nb.ipynb"),
@@ -492,7 +238,10 @@ fn a_killed_producer_ends_its_run_as_lost() {
         options: "{}",
     }
     .encode(&mut frames);
-    let hex: String = frames.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = frames.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").unwrap();
+        hex
+    });
     let mut process = std::process::Command::new("python3")
         .args(["-c", script])
         .arg(&path)

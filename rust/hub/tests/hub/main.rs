@@ -1,0 +1,6 @@
+//! A real hub, real sockets: what comes out at both ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod carry;
+mod client;
+mod kernel;
