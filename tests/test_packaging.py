@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLE = Path("jupyter_sse.data/data/share/jupyter/labextensions/jupyter_sse")
 TIMEOUT = 900
+pytestmark = pytest.mark.timeout(TIMEOUT)
 
 
 def call_hook(root: Path, hook: str, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -16,13 +16,17 @@ from tornado.iostream import StreamClosedError
 
 if TYPE_CHECKING:
     from asyncio import Future
+    from collections.abc import Iterator
 
     from tornado.iostream import IOStream
 
     from jupyter_sse._rust import Hub, Subscription
 
-SHORTEST_WINDOW = 0.020
-"""Seconds between two passes, at least; events in between share their readers' writes."""
+SLICE = 0.005
+"""Seconds after which a pass lets Tornado's loop do other work."""
+
+USUAL_WINDOW = 0.020
+"""Seconds between two passes, unless they are very short or very long; see :func:`window_after`."""
 
 INPUT_BYTES = 4_096
 """How much of what a reader sends is dropped at a time."""
@@ -36,6 +40,8 @@ class PortableSockets:
         self._streams: dict[int, IOStream] = {}
         self._descriptor: int | None = None
         self._next_pass = 0.0
+        self._length = 0.0
+        self._pieces: Iterator[tuple[int, bytes, bool]] = iter(())
         self._is_closed = False
 
     def __len__(self) -> int:
@@ -69,19 +75,41 @@ class PortableSockets:
         """Some reader has something to get: make a pass when the window since the last one is over."""
         loop = IOLoop.current()
         loop.remove_handler(descriptor)
-        loop.call_at(max(self._next_pass, loop.time()), self._pass)
+        loop.call_at(max(self._next_pass, loop.time()), self._begin_pass)
 
-    def _pass(self) -> None:
+    def _begin_pass(self) -> None:
+        self._length = 0.0
+        self._pieces = iter(self._hub.drain())
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Write for a slice of time; then others have the loop before the pass goes on."""
         if self._is_closed:
             return
         started = time.monotonic()
-        try:
-            for reader, chunk, is_last in self._hub.drain():
-                self._write(reader, chunk, is_last)
-        finally:
+        length = 0.0
+        while length < SLICE:
+            piece = next(self._pieces, None)
+            if piece is not None:
+                self._write(*piece)
+            elif not self._begin_round(self._length + length):
+                self._end_pass(self._length + length)
+                return
             length = time.monotonic() - started
-            self._next_pass = IOLoop.current().time() + max(SHORTEST_WINDOW, 2 * length)
-            self._watch()
+        self._length += length
+        IOLoop.current().add_callback(self._go_on)
+
+    def _begin_round(self, length: float) -> bool:
+        """In a short pass, give again: who was written all that it was given may have more, such as a history."""
+        if length > SLICE:
+            return False
+        pieces = self._hub.drain()
+        self._pieces = iter(pieces)
+        return bool(pieces)
+
+    def _end_pass(self, length: float) -> None:
+        self._next_pass = IOLoop.current().time() + window_after(length)
+        self._watch()
 
     def _write(self, reader: int, chunk: bytes, is_last: bool) -> None:
         stream = self._streams.get(reader)
@@ -120,3 +148,13 @@ class PortableSockets:
     def _on_input(self, stream: IOStream, received: Future[bytes]) -> None:
         if received.exception() is None:
             self._discard_input(stream)
+
+
+def window_after(length: float) -> float:
+    """Return how long to wait after a pass that took ``length``, in seconds.
+
+    Events that come meanwhile share their readers' writes. After a long pass twice its length, so that a third
+    of the time goes into passes at most; after a short one much less than the usual time, as there is little to
+    save with few readers.
+    """
+    return max(2 * length, min(USUAL_WINDOW, 8 * length))
