@@ -1,6 +1,6 @@
 //! The two times that the hub goes by.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// One moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -9,6 +9,11 @@ pub struct Now {
     pub unix: u64,
     /// Milliseconds since some start, never set back: for timers.
     pub mono: u64,
+}
+
+/// A duration in whole milliseconds; one that is too long for them is the longest.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Where [`Now`] comes from.
@@ -29,8 +34,8 @@ impl Clock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Now {
-            unix: unix.as_millis() as u64,
-            mono: self.start.elapsed().as_millis() as u64,
+            unix: millis(unix),
+            mono: millis(self.start.elapsed()),
         }
     }
 }

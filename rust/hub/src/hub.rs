@@ -13,6 +13,7 @@ use mio::net::UnixListener;
 use mio::{Poll, Waker};
 use serde_json::Value;
 
+use crate::clock::millis;
 use crate::cursor::Start;
 use crate::log::Incoming;
 use crate::options::HubOptions;
@@ -229,7 +230,7 @@ impl Hub {
         if state.find(name).is_none() {
             return Err(Refusal::Unknown(name.to_owned()));
         }
-        let expires_at = self.shared.clock.now().unix + life.as_millis() as u64;
+        let expires_at = self.shared.clock.now().unix.saturating_add(millis(life));
         Ok(state.tokens.issue(name, expires_at))
     }
 
@@ -345,7 +346,7 @@ pub(crate) fn local_subscription(
 
 /// `retry:` with jitter, half to one and a half times `middle`: readers that lost a server do not come back all at once.
 pub(crate) fn retry_line(middle: Duration) -> Vec<u8> {
-    let middle = (middle.as_millis() as u64).max(1);
+    let middle = millis(middle).clamp(1, u64::from(u32::MAX));
     format!("retry: {}\n\n", middle / 2 + random::below(middle + 1)).into_bytes()
 }
 

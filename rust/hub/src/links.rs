@@ -7,6 +7,7 @@ use jupyter_sse_codec::frame::{ToHub, ToKernel};
 use jupyter_sse_codec::{EndReason, RunKind};
 use serde_json::{Value, json};
 
+use crate::clock::millis;
 use crate::log::Incoming;
 use crate::options::HistoryBounds;
 use crate::state::{Refusal, State, StreamKey, owned_message};
@@ -315,7 +316,7 @@ impl State {
         }
         let interval = options.get("ping_interval").and_then(Value::as_f64);
         if let Some(Ok(interval)) = interval.map(Duration::try_from_secs_f64) {
-            stream.ping_interval = Some(interval.as_millis() as u64);
+            stream.ping_interval = Some(millis(interval));
         }
         stream.options = options;
     }

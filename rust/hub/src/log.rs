@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use jupyter_sse_codec::{Epoch, Position};
 
+use crate::clock::millis;
 use crate::options::HistoryBounds;
 
 /// Bytes of one block: large enough that a pass copies few spans, small enough that eviction frees memory soon.
@@ -230,7 +231,7 @@ impl Log {
     /// Takes out of the history what has passed its greatest age.
     pub fn expire(&mut self, now: u64) {
         let Some(age) = self.bounds.age else { return };
-        let oldest = now.saturating_sub(age.as_millis() as u64);
+        let oldest = now.saturating_sub(millis(age));
         while self
             .entry(self.history_first)
             .is_some_and(|entry| entry.at < oldest)

@@ -226,15 +226,16 @@ impl Reactor {
         let Some(slot) = self.slots.get_mut(id) else {
             return;
         };
+        let now = self.shared.clock.now();
         let due = {
             let state = lock(&self.shared.state);
             match &slot.connection {
-                Connection::Reader(reader) => reader.reader.deadline(&state),
+                Connection::Reader(reader) => reader.reader.deadline(&state, now),
                 Connection::Portable { reader, .. } => {
                     // The other loop may hold the reader and want the state: never wait for it with the state in hand.
                     drop(state);
                     let reader = lock(reader);
-                    reader.deadline(&lock(&self.shared.state))
+                    reader.deadline(&lock(&self.shared.state), now)
                 }
                 _ => return,
             }

@@ -168,15 +168,24 @@ impl Reader {
     /// Appends a keep-alive where the silence has lasted long enough and nothing is stuck.
     pub(crate) fn ping_if_silent(&mut self, state: &State, now: Now) {
         let interval = self.subscription.ping_interval(state);
-        if self.pending().is_empty() && now.mono >= self.last_write + interval {
+        if self.pending().is_empty() && now.mono >= self.last_write.saturating_add(interval) {
             self.subscription.ping(state, now, &mut self.pending);
         }
     }
 
-    /// When it needs a look although nothing happens (of `Now::mono`).
-    pub(crate) fn deadline(&self, state: &State) -> u64 {
-        let ping = self.last_write + self.subscription.ping_interval(state);
-        let due = self.subscription.next_deadline(state).unwrap_or(ping);
-        due.min(ping).min(self.expires_at)
+    /// When it needs a look although nothing happens (of `Now::mono`), always after `now`: what is due and could not be said waits for
+    /// its reader, and looking again at once would find it waiting still.
+    pub(crate) fn deadline(&self, state: &State, now: Now) -> u64 {
+        let interval = self.subscription.ping_interval(state);
+        let ping = self.last_write.saturating_add(interval);
+        let due = self
+            .subscription
+            .next_deadline(state)
+            .map_or(ping, |due| due.min(ping));
+        if due > now.mono {
+            due
+        } else {
+            now.mono + interval
+        }
     }
 }

@@ -7,6 +7,7 @@ use jupyter_sse_codec::frame::ToKernel;
 use jupyter_sse_codec::{EndReason, Epoch, Position, RunKind, check_name};
 use serde_json::{Value, json};
 
+use crate::clock::millis;
 use crate::counters::Counters;
 use crate::links::LinkState;
 use crate::log::Incoming;
@@ -331,7 +332,7 @@ impl State {
     /// What passes with time: old history, ended streams, producers that do not stop. Call it about once a second.
     pub(crate) fn keep_house(&mut self, now: u64) {
         let live_window = self.options.live_window_bytes;
-        let retention = self.options.ended_retention.as_millis() as u64;
+        let retention = millis(self.options.ended_retention);
         let (mut over, mut stuck) = (Vec::new(), Vec::new());
         let mut held_bytes = 0;
         for (&key, stream) in &mut self.streams {

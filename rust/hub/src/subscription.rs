@@ -6,7 +6,7 @@
 use jupyter_sse_codec::end_id;
 use serde_json::json;
 
-use crate::clock::Now;
+use crate::clock::{Now, millis};
 use crate::control::{self, Gap, GapReason};
 use crate::cursor::{Resolved, Start, resolve};
 use crate::log::IdLine;
@@ -17,6 +17,10 @@ use crate::stream::{RunState, Stream};
 const TIME_STEP: u64 = 100;
 /// How long a changed number of subscribers may stay untold, in milliseconds.
 const STATE_STEP: u64 = 1000;
+
+/// The bounds of a keep-alive's interval, in milliseconds: what streams ask for is not trusted with the hub's timers.
+const LEAST_PING_INTERVAL: u64 = 50;
+const MOST_PING_INTERVAL: u64 = 24 * 3600 * 1000;
 
 /// What a subscriber asked for.
 #[derive(Debug, Clone, Default)]
@@ -186,8 +190,8 @@ impl Subscription {
             .filter_map(|key| state.stream(key)?.ping_interval)
             .min();
         chosen
-            .unwrap_or(state.options().ping_interval.as_millis() as u64)
-            .max(50)
+            .unwrap_or_else(|| millis(state.options().ping_interval))
+            .clamp(LEAST_PING_INTERVAL, MOST_PING_INTERVAL)
     }
 
     /// Wants to hear of runs, states and times: not only of events.

@@ -93,6 +93,17 @@ impl Client {
         &self.events
     }
 
+    /// Reads until this many keep-alives have come.
+    pub(crate) fn read_until_pings(&mut self, count: usize) {
+        self.read_until(|events| {
+            events
+                .iter()
+                .filter(|event| event.event == "sse.ping")
+                .count()
+                >= count
+        });
+    }
+
     pub(crate) fn texts(&mut self, count: usize) -> Vec<String> {
         self.read_until(|events| {
             events

@@ -4,3 +4,4 @@
 mod carry;
 mod client;
 mod kernel;
+mod patience;
