@@ -1,7 +1,7 @@
 //! The hub's thread: links in, sockets out. It knows no rules; they are in `state`, `links` and `subscription`.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use crate::audience::{Audience, ReaderId};
-use crate::clock::Now;
+use crate::clock::{Now, millis};
 use crate::connection::{Connection, Served, SocketReader};
 use crate::cursor::Start;
 use crate::hub::{local_subscription, retry_line};
@@ -24,6 +24,7 @@ use crate::random;
 use crate::reader::{Reader, SharedBatch, lock};
 use crate::shared::{Command, Shared};
 use crate::socket::Socket;
+use crate::state::StreamKey;
 use crate::stream::LinkId;
 use crate::subscription::Subscription;
 
@@ -33,6 +34,8 @@ const LISTENER: Token = Token(usize::MAX - 2);
 const READ_BYTES: usize = 256 << 10;
 /// How often ages, retention and stubborn producers are looked at, in milliseconds.
 const HOUSEKEEPING: u64 = 1000;
+/// How long other readers wait at the most to be told of those who came and left, in milliseconds.
+const TELLING: u64 = 1000;
 
 /// A time at which a connection wants a look: when, which, and its serial, for tokens are used again.
 type Timer = Reverse<(u64, usize, u64)>;
@@ -58,6 +61,9 @@ pub(crate) struct Reactor {
     timers: BinaryHeap<Timer>,
     next_serial: u64,
     next_housekeeping: u64,
+    /// Streams that readers came to or left since the others were told.
+    recounted: HashSet<StreamKey>,
+    next_telling: u64,
     /// What was left over when its turn ended.
     again: Vec<usize>,
     batch: SharedBatch,
@@ -83,6 +89,8 @@ impl Reactor {
             timers: BinaryHeap::new(),
             next_serial: 0,
             next_housekeeping: 0,
+            recounted: HashSet::new(),
+            next_telling: 0,
             again: Vec::new(),
             batch: SharedBatch::default(),
             scratch: vec![0; READ_BYTES],
@@ -135,6 +143,7 @@ impl Reactor {
         let now = self.shared.clock.now();
         self.fire_timers(now);
         self.keep_house(now);
+        self.tell_counts(now);
         self.spread_news();
     }
 
@@ -146,6 +155,9 @@ impl Reactor {
         let mut due = self.next_housekeeping;
         if let Some(Reverse((first, ..))) = self.timers.peek() {
             due = due.min(*first);
+        }
+        if !self.recounted.is_empty() {
+            due = due.min(self.next_telling);
         }
         Duration::from_millis(due.saturating_sub(now).max(1))
     }
@@ -450,7 +462,7 @@ impl Reactor {
         let Some(&id) = self.names.get(connection) else {
             return;
         };
-        let keys = self.leave(id);
+        self.leave(id);
         self.with_subscription(id, |subscription, state| {
             for name in remove {
                 subscription.remove(name);
@@ -461,7 +473,6 @@ impl Reactor {
             }
         });
         self.enter(id);
-        self.count_subscribers(&keys);
         self.serve(id);
     }
 
@@ -503,14 +514,14 @@ impl Reactor {
             }
             _ => return,
         };
-        self.count_subscribers(&keys);
+        self.count_subscribers(keys);
     }
 
-    fn leave(&mut self, id: ReaderId) -> Vec<crate::state::StreamKey> {
+    fn leave(&mut self, id: ReaderId) {
         let Some(Slot { connection, .. }) = self.slots.get(id) else {
-            return Vec::new();
+            return;
         };
-        match connection {
+        let keys: Vec<_> = match connection {
             Connection::Reader(reader) => {
                 self.audience.leave(id, &reader.reader.subscription);
                 reader.reader.subscription.keys().collect()
@@ -520,17 +531,30 @@ impl Reactor {
                 self.audience.leave(id, &reader.subscription);
                 reader.subscription.keys().collect()
             }
-            _ => Vec::new(),
-        }
+            _ => return,
+        };
+        self.count_subscribers(keys);
     }
 
-    /// Enters how many read, and tells those who want to know.
-    fn count_subscribers(&mut self, keys: &[crate::state::StreamKey]) {
-        for &key in keys {
-            let count = self.audience.readers(key).len();
-            if let Some(stream) = lock(&self.shared.state).stream_mut(key) {
-                stream.subscribers = count;
+    /// Enters how many read. The others are told later: ten thousand that come or go at once must not each cause ten thousand looks.
+    fn count_subscribers(&mut self, keys: Vec<StreamKey>) {
+        let mut state = lock(&self.shared.state);
+        for &key in &keys {
+            if let Some(stream) = state.stream_mut(key) {
+                stream.subscribers = self.audience.readers(key).len();
             }
+        }
+        drop(state);
+        self.recounted.extend(keys);
+    }
+
+    /// Tells those who want to know how many read.
+    fn tell_counts(&mut self, now: Now) {
+        if self.recounted.is_empty() || now.mono < self.next_telling {
+            return;
+        }
+        self.next_telling = now.mono + TELLING;
+        for key in std::mem::take(&mut self.recounted) {
             for id in self.audience.listeners(key).to_vec() {
                 self.serve(id);
             }
@@ -538,7 +562,7 @@ impl Reactor {
     }
 
     fn drop_reader(&mut self, id: ReaderId) {
-        let keys = self.leave(id);
+        self.leave(id);
         let name = self.with_subscription(id, |subscription, state| {
             state.counters.connections = state.counters.connections.saturating_sub(1);
             state.connections.remove(&subscription.connection);
@@ -554,7 +578,6 @@ impl Reactor {
             self.portable.remove(id);
         }
         self.remove(id);
-        self.count_subscribers(&keys);
     }
 
     fn drop_peer(&mut self, id: usize) {
@@ -669,8 +692,8 @@ impl Reactor {
     fn expiry(&self, now: Now) -> u64 {
         let age = lock(&self.shared.state).options().max_connection_age;
         age.map_or(u64::MAX, |age| {
-            let age = age.as_millis() as u64;
-            now.mono + age - random::below(age / 10 + 1)
+            let age = millis(age);
+            now.mono.saturating_add(age - random::below(age / 10 + 1))
         })
     }
 

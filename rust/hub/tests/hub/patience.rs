@@ -64,21 +64,24 @@ fn a_portable_reader_that_is_not_drained_stops_nobody() {
 }
 
 #[test]
-fn a_thousand_readers_that_leave_at_once_are_let_go() {
+fn thousands_who_come_and_leave_together_hold_nobody_up() {
     let hub = start();
     publish(&hub, "a", &["1"]);
-    let mut clients: Vec<Client> = (0..400)
+    let before = Instant::now();
+    let mut clients: Vec<Client> = (0..3000)
         .map(|_| Client::attach(&hub, single_with_control("a")))
         .collect();
     for client in &mut clients {
         client.read_until(|events| events.iter().any(|event| event.event == "sse.ready"));
     }
-    let before = Instant::now();
+    // Each hears of the end, closes, and would have each other look at the new number of readers.
     hub.end("a").unwrap();
     for client in &mut clients {
         client.read_until(|_| false);
         assert_eq!(client.events.last().unwrap().event, "sse.end");
     }
-    assert!(before.elapsed() < Duration::from_secs(5));
+    // Unoptimized and beside other tests this takes a second; with a look at all for each it took a minute, or the stack.
+    let took = before.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(hub.connections(None), 0);
 }
