@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use jupyter_sse_codec::{EncodeError, NameError};
+use jupyter_sse_codec::NameError;
 
 use crate::keys::Refusal;
 
@@ -39,10 +39,15 @@ pub enum OpenError {
 /// Why an event or an end was not queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendError {
-    /// The event cannot be sent as it is.
-    Encode(EncodeError),
     /// The stream is not open: never opened, or ended.
     NotOpen,
+    /// The error that a producer ends with is longer than one event may be, in bytes.
+    TooLarge {
+        /// How long it is.
+        bytes: usize,
+        /// What is allowed.
+        limit: usize,
+    },
     /// The hub refused the stream.
     Refused(Refusal),
     /// The link is of no use.
@@ -97,8 +102,13 @@ impl fmt::Display for OpenError {
 impl fmt::Display for SendError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Encode(error) => error.fmt(out),
             Self::NotOpen => out.write_str("the stream's producer has ended"),
+            Self::TooLarge { bytes, limit } => {
+                write!(
+                    out,
+                    "an error of at most {limit} bytes expected, got {bytes} bytes"
+                )
+            }
             Self::Refused(refusal) => out.write_str(&refusal.message),
             Self::Gone(gone) => gone.fmt(out),
         }

@@ -17,7 +17,6 @@
 mod command;
 mod connection;
 mod error;
-mod fields;
 mod flight;
 mod keys;
 mod link;
@@ -33,8 +32,7 @@ mod thread;
 
 pub use command::Command;
 pub use error::{Gone, OpenError, RequestError, SendError};
-pub use fields::Fields;
-pub use jupyter_sse_codec::{EncodeError, EndReason, NameError, RunKind};
+pub use jupyter_sse_codec::{EndReason, NameError, RunKind};
 pub use keys::Refusal;
 pub use link::{Link, Opened, Sent, Stats};
 pub use options::LinkOptions;

@@ -4,13 +4,12 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use jupyter_sse_codec::frame::ToHub;
-use jupyter_sse_codec::{EncodeError, EndReason, RunKind, check_name};
+use jupyter_sse_codec::frame::{self, ToHub};
+use jupyter_sse_codec::{EndReason, RunKind, check_name};
 use mio::{Poll, Waker};
 
 use crate::command::Command;
 use crate::error::{Gone, OpenError, RequestError, SendError};
-use crate::fields::Fields;
 use crate::keys::NotWritable;
 use crate::options::LinkOptions;
 use crate::queue::{Full, Queue};
@@ -159,17 +158,29 @@ impl Link {
 
     /// Queues one event. Never waits.
     ///
+    /// The type and the id have passed [`jupyter_sse_codec::check_event_type`] and [`jupyter_sse_codec::check_id`];
+    /// `write_body` appends what [`jupyter_sse_codec::encode_body`] writes, of a size that passed
+    /// [`jupyter_sse_codec::check_body_size`] with [`Link::max_event_bytes`]. It runs under the link's lock, twice where
+    /// older events have to go, and does nothing but append.
+    ///
     /// # Errors
     ///
-    /// The event is wrong, its stream is not open, or the link is closed; then nothing was queued.
-    pub fn send(&self, key: u32, fields: &Fields<'_>) -> Result<Sent, SendError> {
-        fields
-            .check(self.0.max_event_bytes)
-            .map_err(SendError::Encode)?;
+    /// The stream is not open, or the link is closed; then nothing was queued.
+    #[inline]
+    pub fn send(
+        &self,
+        key: u32,
+        event: Option<&str>,
+        id: Option<&str>,
+        write_body: impl Fn(&mut Vec<u8>),
+    ) -> Result<Sent, SendError> {
+        let event = event.unwrap_or_default().as_bytes();
+        let id = id.unwrap_or_default().as_bytes();
         let shared = self.shared().map_err(SendError::Gone)?;
         let mut state = shared.lock();
         state.check_writable(key)?;
-        let write = |seq, out: &mut Vec<u8>| fields.encode(seq, key, out);
+        let write =
+            |seq, out: &mut Vec<u8>| frame::encode_event(out, seq, key, event, id, &write_body);
         if let Err(Full(bytes)) = state.queue.push(write)
             && state
                 .push_by_dropping(&shared.commands, self.0.overflow_after, write)
@@ -200,10 +211,10 @@ impl Link {
     pub fn end(&self, key: u32, reason: EndReason, error: &str) -> Result<(), SendError> {
         let limit = self.0.max_event_bytes;
         if error.len() > limit {
-            return Err(SendError::Encode(EncodeError::TooLarge {
+            return Err(SendError::TooLarge {
                 bytes: error.len(),
                 limit,
-            }));
+            });
         }
         let shared = self.shared().map_err(SendError::Gone)?;
         let mut state = shared.lock();
@@ -232,16 +243,28 @@ impl Link {
     /// Waits for the hub's receipt for everything that was queued before the call. `false`: it did not come in time
     /// (`None`: wait for ever), or the link is closed. What was dropped meanwhile counts as received: it was announced.
     pub fn flush(&self, timeout: Option<Duration>) -> bool {
+        self.wait_for_receipt(self.mark(), timeout) == Some(true)
+    }
+
+    /// The place of the newest frame in the queue, for [`Link::wait_for_receipt`].
+    pub fn mark(&self) -> u64 {
+        self.shared()
+            .map_or(0, |shared| shared.lock().queue.last_seq())
+    }
+
+    /// Waits for the hub's receipt for everything up to `mark`. `None`: it did not come in time; `Some(false)`: the
+    /// link is closed, and it will not come.
+    pub fn wait_for_receipt(&self, mark: u64, timeout: Option<Duration>) -> Option<bool> {
         let Ok(shared) = self.shared() else {
-            return false;
+            return Some(false);
         };
-        let state = shared.lock();
-        let target = state.queue.last_seq();
-        let (_state, is_received) = shared.wait_for_progress(state, deadline(timeout), |state| {
-            let is_received = state.queue.acked_seq() >= target;
+        let received = |state: &mut State| {
+            let is_received = state.queue.acked_seq() >= mark;
             (is_received || state.is_finished).then_some(is_received)
-        });
-        is_received == Some(true)
+        };
+        shared
+            .wait_for_progress(shared.lock(), deadline(timeout), received)
+            .1
     }
 
     /// Asks the hub, and waits for its status and its JSON. A server that comes back in time still answers.
@@ -250,6 +273,18 @@ impl Link {
     ///
     /// No answer in time, a request that is too long, or the link is closed.
     pub fn request(&self, body: &str, timeout: Duration) -> Result<(u16, String), RequestError> {
+        let request = self.ask(body)?;
+        let answer = self.wait_for_answer(request, timeout);
+        self.forget_request(request);
+        answer
+    }
+
+    /// Asks the hub. [`Link::wait_for_answer`] and, where that got none, [`Link::forget_request`] have to follow.
+    ///
+    /// # Errors
+    ///
+    /// A request that is too long, or the link is closed.
+    pub fn ask(&self, body: &str) -> Result<u32, RequestError> {
         let (bytes, limit) = (body.len(), self.0.max_event_bytes);
         if bytes > limit {
             return Err(RequestError::TooLarge { bytes, limit });
@@ -261,7 +296,21 @@ impl Link {
         state.requests.ask(request, body);
         drop(state);
         shared.wake();
-        let (mut state, answer) =
+        Ok(request)
+    }
+
+    /// Waits for the answer to a request.
+    ///
+    /// # Errors
+    ///
+    /// No answer in time (it may still come), or the link is closed.
+    pub fn wait_for_answer(
+        &self,
+        request: u32,
+        timeout: Duration,
+    ) -> Result<(u16, String), RequestError> {
+        let shared = self.shared().map_err(RequestError::Gone)?;
+        let (state, answer) =
             shared.wait_for_progress(shared.lock(), deadline(Some(timeout)), |state| {
                 let answer = state.requests.take_answer(request).map(Ok);
                 let gone = || {
@@ -271,15 +320,25 @@ impl Link {
                 };
                 answer.or_else(gone)
             });
-        state.requests.forget(request);
-        answer.unwrap_or(Err(RequestError::TimedOut {
-            is_linked: state.phase == Phase::Linked,
-        }))
+        let is_linked = state.phase == Phase::Linked;
+        answer.unwrap_or(Err(RequestError::TimedOut { is_linked }))
+    }
+
+    /// Nobody waits for this answer any more.
+    pub fn forget_request(&self, request: u32) {
+        if let Ok(shared) = self.shared() {
+            shared.lock().requests.forget(request);
+        }
     }
 
     /// The next thing to act on, or `None` when the time is over (`None`: wait for ever) or the link is closed.
     pub fn next_command(&self, timeout: Option<Duration>) -> Option<Command> {
         self.shared().ok()?.commands.next(timeout)
+    }
+
+    /// What one event's data, retry and comment lines may take, in bytes.
+    pub fn max_event_bytes(&self) -> usize {
+        self.0.max_event_bytes
     }
 
     /// Whether a server is connected.

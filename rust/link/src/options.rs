@@ -12,7 +12,7 @@ pub struct LinkOptions {
     pub label: String,
     /// How many bytes of events may wait for the server's confirmation, sent or not.
     pub max_unsent_bytes: usize,
-    /// What one event may take on the wire: its data, retry and comment lines, in bytes.
+    /// What one event's data, retry and comment lines may take, in bytes.
     pub max_event_bytes: usize,
     /// How long a full link waits for the server before it drops its oldest events.
     pub overflow_after: Duration,

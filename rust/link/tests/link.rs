@@ -18,12 +18,12 @@ mod server;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jupyter_sse_codec::encode_body;
 use jupyter_sse_codec::frame::ToKernel;
 use jupyter_sse_link::{
-    Command, EncodeError, EndReason, Fields, Gone, Link, OpenError, Opened, Refusal, RequestError,
-    RunKind, SendError,
+    Command, EndReason, Gone, Link, OpenError, Opened, Refusal, RequestError, RunKind, SendError,
 };
-use server::{Folder, PATIENCE, Said, Server, command, event, eventually, send};
+use server::{Folder, PATIENCE, Said, Server, attempt, command, event, eventually, send};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -75,70 +75,26 @@ fn events_arrive_in_order_and_flush_returns_after_the_receipt() {
 }
 
 #[test]
-fn the_block_that_arrives_is_the_event_without_its_head() {
+fn type_id_and_body_arrive_as_they_were_sent() {
     let folder = Folder::new();
     let (_server, mut peer, link, key) = linked(&folder);
-    let fields = Fields {
-        data: Some("a\r\nb\rc"),
-        retry: Some(3),
-        comment: Some("hi"),
-        ..Default::default()
-    };
-    assert!(link.send(key, &fields).is_ok());
-    let body = "data: a\ndata: b\ndata: c\nretry: 3\n: hi\n\n".to_owned();
-    assert_eq!(peer.next(), Said::Event { seq: 2, key, body });
-}
-
-#[test]
-fn wrong_events_are_refused_and_leave_the_stream_intact() {
-    let folder = Folder::new();
-    let mut options = folder.options();
-    options.max_event_bytes = 100;
-    let server = Server::bind(&folder.socket());
-    let link = Link::start(options).unwrap();
-    let mut peer = server.accept_new();
-    let key = link
-        .open("a", RunKind::Send, "", Duration::ZERO)
-        .unwrap()
-        .key;
-    let refused = |fields: Fields<'_>| match link.send(key, &fields) {
-        Err(SendError::Encode(error)) => error,
-        other => panic!("a refusal expected, got {other:?}"),
-    };
-    let long = "x".repeat(93);
-    assert!(matches!(
-        refused(Fields {
-            event: Some("a\nb"),
-            ..Default::default()
-        }),
-        EncodeError::LineBreak(_)
-    ));
-    assert_eq!(
-        refused(Fields {
-            event: Some("sse.end"),
-            ..Default::default()
-        }),
-        EncodeError::ReservedType
+    let write_body = |out: &mut Vec<u8>| encode_body(out, Some("a\r\nb"), Some(3), Some("hi"));
+    assert!(
+        link.send(key, Some("status"), Some("17"), write_body)
+            .is_ok()
     );
+    let (event, id) = ("status".to_owned(), "17".to_owned());
+    let body = "data: a\ndata: b\nretry: 3\n: hi\n\n".to_owned();
     assert_eq!(
-        refused(Fields {
-            id: Some("a\0"),
-            ..Default::default()
-        }),
-        EncodeError::Nul
-    );
-    assert_eq!(
-        refused(Fields {
-            data: Some(&long),
-            ..Default::default()
-        }),
-        EncodeError::TooLarge {
-            bytes: 101,
-            limit: 100
+        peer.next(),
+        Said::Event {
+            seq: 2,
+            key,
+            event,
+            id,
+            body
         }
     );
-    send(&link, key, &long[..92]);
-    assert_eq!(peer.until(2)[1], event(2, key, &long[..92]));
 }
 
 #[test]
@@ -223,7 +179,7 @@ fn an_open_that_the_hub_refuses_is_an_error_with_its_words() {
         message: "taken by k2".to_owned(),
     };
     assert_eq!(opening.join().unwrap(), Err(OpenError::Refused(refusal)));
-    assert_eq!(link.send(key, &Fields::default()), Err(SendError::NotOpen));
+    assert_eq!(attempt(&link, key, ""), Err(SendError::NotOpen));
     assert_eq!(
         link.next_command(Some(Duration::ZERO)),
         Some(Command::Linked)
@@ -264,12 +220,9 @@ fn a_refusal_that_comes_late_is_a_command_and_stops_sending() {
         command(&link, |command| *command != Command::Linked),
         refused
     );
-    assert_eq!(
-        link.send(key, &Fields::default()),
-        Err(SendError::Refused(refusal))
-    );
+    assert_eq!(attempt(&link, key, ""), Err(SendError::Refused(refusal)));
     assert_eq!(link.end(key, EndReason::Done, ""), Ok(()));
-    assert_eq!(link.send(key, &Fields::default()), Err(SendError::NotOpen));
+    assert_eq!(attempt(&link, key, ""), Err(SendError::NotOpen));
 }
 
 #[test]
@@ -291,7 +244,7 @@ fn nothing_is_sent_after_the_end() {
         link.end(key, EndReason::Error, r#"{"type":"E","message":"m"}"#),
         Ok(())
     );
-    assert_eq!(link.send(key, &Fields::default()), Err(SendError::NotOpen));
+    assert_eq!(attempt(&link, key, ""), Err(SendError::NotOpen));
     assert_eq!(link.end(key, EndReason::Done, ""), Err(SendError::NotOpen));
     assert_eq!(
         peer.until(3),
@@ -375,10 +328,7 @@ fn close_delivers_what_is_queued_and_hangs_up() {
     peer.ack(1001);
     assert!(closer.join().unwrap());
     assert_eq!(peer.try_next(), None);
-    assert_eq!(
-        link.send(key, &Fields::default()),
-        Err(SendError::Gone(Gone::Closed))
-    );
+    assert_eq!(attempt(&link, key, ""), Err(SendError::Gone(Gone::Closed)));
     assert_eq!(
         link.open("b", RunKind::Run, "", SECOND),
         Err(OpenError::Gone(Gone::Closed))

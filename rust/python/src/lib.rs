@@ -8,9 +8,11 @@ mod codec;
 mod event;
 mod field;
 mod hub;
+mod link;
 
 #[pymodule]
 fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     codec::register(module)?;
-    hub::register(module)
+    hub::register(module)?;
+    link::register(module)
 }

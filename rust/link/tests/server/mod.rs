@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use jupyter_sse_codec::encode_body;
 use jupyter_sse_codec::frame::{self, ToHub, ToKernel, VERSION};
-use jupyter_sse_link::{Command, Link, LinkOptions, Sent};
+use jupyter_sse_link::{Command, Link, LinkOptions, SendError, Sent};
 
 /// Nothing in these tests takes so long unless it never comes.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,6 +59,8 @@ pub enum Said {
     Event {
         seq: u64,
         key: u32,
+        event: String,
+        id: String,
         body: String,
     },
     Lost {
@@ -106,9 +109,17 @@ impl Said {
                 request,
                 stream: stream.to_owned(),
             },
-            ToHub::Event { seq, key, body, .. } => Self::Event {
+            ToHub::Event {
                 seq,
                 key,
+                event,
+                id,
+                body,
+            } => Self::Event {
+                seq,
+                key,
+                event: text(event),
+                id: text(id),
                 body: text(body),
             },
             ToHub::Lost { seq, key, count } => Self::Lost { seq, key, count },
@@ -291,14 +302,13 @@ pub fn send(link: &Link, key: u32, data: &str) {
 }
 
 pub fn try_send(link: &Link, key: u32, data: &str) -> Sent {
-    link.send(
-        key,
-        &jupyter_sse_link::Fields {
-            data: Some(data),
-            ..Default::default()
-        },
-    )
-    .unwrap()
+    attempt(link, key, data).unwrap()
+}
+
+pub fn attempt(link: &Link, key: u32, data: &str) -> Result<Sent, SendError> {
+    link.send(key, None, None, |out| {
+        encode_body(out, Some(data), None, None)
+    })
 }
 
 /// An event as the server gets it.
@@ -306,6 +316,8 @@ pub fn event(seq: u64, key: u32, data: &str) -> Said {
     Said::Event {
         seq,
         key,
+        event: String::new(),
+        id: String::new(),
         body: format!("data: {data}\n\n"),
     }
 }
