@@ -1,6 +1,7 @@
 """The compiled module: the codec, the link of a kernel, the hub of a server. This stub is its manual."""
 
-from typing import Any, Final, final
+from os import PathLike
+from typing import Any, Final, Literal, final
 
 # --- the codec ----------------------------------------------------------------------------------------------------
 
@@ -123,3 +124,205 @@ def check_name(name: str) -> None:
     Raises:
         StreamNameError: It is none; the message says which rule it breaks, and where.
     """
+
+# --- the link -----------------------------------------------------------------------------------------------------
+
+@final
+class Link:
+    """A process's two-way connection to the hub, and the thread that keeps it.
+
+    Returns at once, whether or not a hub listens at `path`: the thread looks for it, first after 50 ms, then ever more
+    rarely, every 2 s at last, and so again whenever the connection is lost. What is sent meanwhile waits, and nothing
+    is sent twice or left out: what the hub has not confirmed is kept, and a hub that comes back gets exactly what it
+    lacks; one that was started anew gets the open streams again and everything unconfirmed.
+
+    The bound: where `max_unsent_bytes` are unconfirmed, `Producer.send` waits for room. Where no hub was ever there, or
+    where nothing was confirmed for `overflow_after` seconds, the oldest events are dropped instead. They are counted,
+    readers get an `sse.gap` in their place, and `next_command` tells it.
+
+    Args:
+        path: The hub's Unix socket.
+        kernel: Who produces, the same for all processes of one kernel.
+        label: What people call it.
+        max_unsent_bytes: How many bytes of events may be unconfirmed, sent or not.
+        overflow_after: Seconds.
+        max_event_bytes: What the data, retry and comment lines of one event may take.
+
+    Raises:
+        OSError: No socket can have this path (about a hundred bytes are allowed), the system gives no thread or
+            descriptor, or the platform has no Unix sockets.
+
+    Threads: any, for every method. No method waits with the GIL. The waits of `flush`, `request` and
+    `Producer.send` let signals through, so Ctrl-C interrupts them; `open`, `next_command` and `close` end in time.
+
+    Forks: the child has a copy without a thread. It must call `abandon` before all else and make a link of its own.
+    """
+
+    def __new__(
+        cls,
+        path: str | PathLike[str],
+        kernel: str,
+        label: str,
+        *,
+        max_unsent_bytes: int = ...,
+        overflow_after: float = 30.0,
+        max_event_bytes: int = ...,
+    ) -> Link: ...
+    def open(self, name: str, kind: Literal["run", "send"], options: str = "{}", timeout: float = 1.0) -> Producer:
+        """Open a stream for sending.
+
+        Waits for the hub's word where one is linked or the first attempt is not over, else returns at once with
+        `Producer.run` None; what is sent waits then. A refusal that comes later is a command of `next_command`.
+
+        Args:
+            name: The stream.
+            kind: "run" starts a new run, ours alone; "send" joins this kernel's run of that kind or starts one.
+            options: JSON: history, ping_interval, view, origin.
+            timeout: Seconds.
+
+        Raises:
+            StreamNameError: It is no name of a stream.
+            OwnedError: Another kernel owns the stream's run; the message says which.
+            LimitError: The hub holds as many streams as it may.
+            LinkError: The link is closed, or the options are longer than an event may be.
+        """
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait for the hub's receipt for everything that was queued before the call.
+
+        Events that are dropped meanwhile count as received, for readers are told of them.
+
+        Returns:
+            False: it did not come within `timeout` seconds (None: wait for ever), or the link is closed.
+        """
+
+    def request(self, body: str, timeout: float = 5.0) -> tuple[int, str]:
+        """Ask the hub, past everything that is queued.
+
+        A hub that comes back within the time is asked again, so requests should bear repetition.
+
+        Args:
+            body: JSON: `{"op": "list"}`, or "stream", "end" or "token" with a "name".
+            timeout: Seconds.
+
+        Returns:
+            The status, as in HTTP, and JSON.
+
+        Raises:
+            LinkError: No answer in time, or the link is closed.
+        """
+
+    def next_command(
+        self, timeout: float | None = None
+    ) -> (
+        tuple[Literal["stop"], int]
+        | tuple[Literal["refused"], int, str]
+        | tuple[Literal["linked"]]
+        | tuple[Literal["unlinked"], str]
+        | tuple[Literal["lost"], int, int]
+        | None
+    ):
+        """Wait for the next thing that the kernel should act on.
+
+        Returns:
+            `("stop", key)`: somebody wants this producer to end.
+            `("refused", key, message)`: the hub does not take this producer's events, of which `open` could not tell.
+            `("linked",)`, `("unlinked", why)`: a hub is there, or gone. Of changes that nobody has asked for the last
+            is told; a hub of another version is told as "unlinked", once.
+            `("lost", key, count)`: so many events were dropped since the last such command about this producer.
+            None: `timeout` seconds are over (None: wait for ever), or the link is closed and nothing is left.
+        """
+
+    @property
+    def linked(self) -> bool:
+        """Whether a hub is connected now."""
+
+    def server(self) -> str | None:
+        """Return what the last hub said of itself, JSON `{"url", "pid"}`; None before the first."""
+
+    def stats(self) -> dict[str, int]:
+        """Return the counters.
+
+        Returns:
+            `linked`, `links` (connections made), `queued_events` and `lost_events` (ever), `unconfirmed_bytes`,
+            `unconfirmed_frames` (events, opens and ends).
+
+        Raises:
+            LinkError: The link is abandoned.
+        """
+
+    def close(self, timeout: float = 1.0) -> bool:
+        """Take nothing more, wait at most `timeout` seconds until everything is received, and end the thread.
+
+        Whoever waits in another method is let go. Producers are not ended: to the hub a process that closes its link
+        without ending them is lost. A link that is dropped without `close` ends at once and loses what is queued.
+
+        Returns:
+            Whether everything was received.
+        """
+
+    def abandon(self) -> None:
+        """Leave an inherited link alone: only for the child of a fork, before it uses anything of the link.
+
+        Takes no lock (one may have been held at the moment of the fork, for ever), says nothing to the hub, and
+        closes the child's copy of the socket: else the hub would not notice the parent's death. From then on
+        the link and its producers raise LinkError, and dropping them does nothing.
+        """
+
+@final
+class Producer:
+    """One stream that is open for sending; what `Link.open` returns.
+
+    Threads: any; events of one thread stay in order.
+    """
+
+    @property
+    def key(self) -> int:
+        """What `Link.next_command` calls it; no other producer of the link ever has the same."""
+
+    @property
+    def run(self) -> int | None:
+        """The number of the run, once the hub has confirmed it; a hub that was started anew gives another."""
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+
+    def send(
+        self,
+        data: str | bytes | None,
+        event: str | None = None,
+        id: str | int | None = None,  # noqa: A002 - the field's name on the wire
+        retry: int | None = None,
+        comment: str | None = None,
+    ) -> None:
+        """Queue one event: encode it into the link's buffer, and wake the link's thread if it sleeps.
+
+        Where the link is full, waits for room without the GIL; see `Link`.
+
+        Args:
+            data: Text (CR, CRLF and LF are line ends), JSON that is already UTF-8, or None for no data.
+            event: The type.
+            id: The producer's own id; an int becomes its text; empty is none.
+            retry: The reconnection time that readers are told, in milliseconds.
+            comment: Text that is seen in the raw stream only.
+
+        Raises:
+            EncodeError: A field cannot be sent; the stream is as it was.
+            EventTooLargeError: Data, retry and comment lines take more than `max_event_bytes`.
+            StreamEndedError: `end` was called.
+            OwnedError: The hub has refused the stream: another kernel owns its run. Other refusals are StreamNameError
+                and LimitError.
+            LinkError: The link is closed, or belongs to the process that this one was forked from.
+        """
+
+    def end(self, reason: Literal["done", "stopped", "error", "lost"], error: str | None = None) -> None:
+        """End the producer, after everything that was sent. Does nothing where it has ended, or the link has.
+
+        Args:
+            reason: What readers are told if nobody else feeds the stream.
+            error: JSON `{"type", "message"}`.
+
+        Raises:
+            EventTooLargeError: `error` is longer than an event may be.
+        """
