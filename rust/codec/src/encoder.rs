@@ -279,7 +279,8 @@ fn push_lines(out: &mut Vec<u8>, label: &str, text: &[u8]) {
 }
 
 fn push_split(out: &mut Vec<u8>, label: &str, text: &[u8], line_ends: impl Iterator<Item = usize>) {
-    out.reserve(label.len() + text.len() + 2);
+    // Room for the labels of lines of 48 bytes and more: growing once costs as much as the rest.
+    out.reserve(label.len() + text.len() + text.len() / 8 + 2);
     out.extend_from_slice(label.as_bytes());
     let mut start = 0;
     for end in line_ends {
