@@ -1,8 +1,8 @@
 """Values that orjson refuses, replaced by plain ones that mean the same.
 
 `replace` is orjson's hook and sees one value at a time. What orjson refuses without asking the hook (keys that
-are no text, ints of more than 64 bits, lone surrogates) takes the slow way, a walk through the whole value that
-knows where it is, so that an error can say so.
+are no text, ints of more than 64 bits, lone surrogates), and what it gets wrong (NumPy's NaT), takes the slow way:
+a walk through the whole value that knows where it is, so that an error can say so.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from orjson import OPT_NON_STR_KEYS, OPT_SERIALIZE_NUMPY, Fragment, dumps
 
 from jupyter_sse.error import EncodeError
 
-__all__ = ["dump_slowly", "replace", "shown"]
+__all__ = ["dump_plainly", "dump_slowly", "may_hide_nat", "replace"]
 
 _MAX_DEPTH = 250
 """Levels of nesting; orjson gives up at 254."""
@@ -43,12 +43,30 @@ def dump_slowly(value: Any) -> bytes:
         EncodeError: JSON does not know some part of it; the message has the part's path.
     """
     _reraise_interrupt()
-    options = OPT_NON_STR_KEYS | (OPT_SERIALIZE_NUMPY if "numpy" in modules else 0)
+    has_numpy = "numpy" in modules
     try:
-        return dumps(value, replace, options)
+        encoded = dumps(value, replace, OPT_NON_STR_KEYS | (OPT_SERIALIZE_NUMPY if has_numpy else 0))
     except TypeError:
         _reraise_interrupt()
-        return dumps(_plain(value, "data", 0))
+        return dump_plainly(value)
+    return dump_plainly(value) if has_numpy and may_hide_nat(encoded) else encoded
+
+
+def dump_plainly(value: Any) -> bytes:
+    """Encode a copy of the value that has nothing in it but JSON's own values.
+
+    Raises:
+        EncodeError: JSON does not know some part of it; the message has the part's path.
+    """
+    return dumps(_plain(value, "data", 0))
+
+
+def may_hide_nat(encoded: bytes) -> bool:
+    """Whether orjson may have written NumPy's NaT as one of the times that it takes it for.
+
+    It reads NaT as the smallest number of nanoseconds, and of other units as 1970 by overflow.
+    """
+    return b'"1677-09-21T00:12:43.145224' in encoded or b'"1970-01-01T00:00:00' in encoded
 
 
 def replace(value: Any) -> Any:
@@ -68,7 +86,7 @@ def replace(value: Any) -> Any:
     return _by_protocol(value)
 
 
-def shown(value: Any) -> str:
+def _shown(value: Any) -> str:
     """Return the repr of a value, shortened."""
     if isinstance(value, (str, bytes, bytearray)):
         value = value[: _SHOWN_CHARACTERS + 1]
@@ -219,6 +237,8 @@ def _plain(value: Any, path: str, depth: int) -> Any:
         )
     if value is None or isinstance(value, (bool, UUID)) or type(value) is float:
         return value
+    if type(value) in (datetime, date, time):
+        return value.isoformat()
     if isinstance(value, Enum):
         return _plain(value.value, path, depth + 1)
     if isinstance(value, str):
@@ -242,9 +262,9 @@ def _plain_dict(value: dict[Any, Any], path: str, depth: int) -> dict[str, Any]:
             name = _key(key)
         except _UnknownError:
             raise EncodeError(
-                f"{path}: expected keys that are text, numbers or dates, got {shown(key)}; convert it with str()"
+                f"{path}: expected keys that are text, numbers or dates, got {_shown(key)}; convert it with str()"
             ) from None
-        inner = f"{path}[{shown(key)}]"
+        inner = f"{path}[{_shown(key)}]"
         plain[_text(name, f"a key of {path}")] = _plain(item, inner, depth + 1)
     return plain
 
@@ -252,19 +272,19 @@ def _plain_dict(value: dict[Any, Any], path: str, depth: int) -> dict[str, Any]:
 def _replaced(value: Any, path: str) -> Any:
     if isinstance(value, _BYTES):
         raise EncodeError(
-            f"{path}: expected text or a value that JSON knows, got {shown(value)}; "
+            f"{path}: expected text or a value that JSON knows, got {_shown(value)}; "
             "make it text with .decode() or base64"
         )
     try:
         return replace(value)
     except _UnknownError:
         raise EncodeError(
-            f"{path}: expected a value that JSON knows, got {shown(value)}; "
+            f"{path}: expected a value that JSON knows, got {_shown(value)}; "
             "convert it, for instance with float(), str(), list() or vars()"
         ) from None
     except Exception as error:
         raise EncodeError(
-            f"{path}: expected a value that JSON knows, got {shown(value)}; "
+            f"{path}: expected a value that JSON knows, got {_shown(value)}; "
             f"reading it raised {type(error).__name__}: {error}"
         ) from error
 
@@ -274,7 +294,7 @@ def _text(value: str, path: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise EncodeError(
-            f"{path}: expected text without lone surrogates, got {shown(value)}; "
+            f"{path}: expected text without lone surrogates, got {_shown(value)}; "
             "remove them with text.encode('utf-8', 'replace').decode()"
         ) from None
     return str(value)
@@ -285,7 +305,10 @@ def _long(value: int, path: str) -> Any:
     try:
         return Fragment(str(value))
     except ValueError:
-        raise EncodeError(f"{path}: expected an int that str() takes, got one of {value.bit_length()} bits") from None
+        bits = value.bit_length()
+        raise EncodeError(
+            f"{path}: expected an int that Python writes out, got one of {bits} bits; send hex(value)"
+        ) from None
 
 
 def _key(key: Any) -> str:
