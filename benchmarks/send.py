@@ -48,7 +48,7 @@ def run() -> dict[str, Any]:
                 kernel.run("stream.flush()")
                 kernel.drain()
     ours = median(figures["Stream.send, dict of 5 keys"])
-    print(f"{'':38}{'median µs':>10}{'min':>9}{'max':>9}{'× ours':>9}")
+    print(f"{'':38}{'median µs':>10}{'min':>9}{'max':>9}{'of ours':>9}")
     for name, values in figures.items():
         middle = median(values)
         print(f"{name:38}{middle:10.2f}{min(values):9.2f}{max(values):9.2f}{middle / ours:9.1f}")
