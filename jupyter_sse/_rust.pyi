@@ -55,7 +55,7 @@ class ServerSentEvent:
     def retry(self) -> int | None: ...
     @property
     def comment(self) -> str | None: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
 @final
@@ -326,3 +326,187 @@ class Producer:
         Raises:
             EventTooLargeError: `error` is longer than an event may be.
         """
+
+# --- the hub ------------------------------------------------------------------------------------------------------
+
+@final
+class Subscription:
+    """A reader whose cursors are fixed and whom nobody carries yet: what `Hub.subscribe` makes, for `attach` or `portable`."""
+
+    @property
+    def connection(self) -> str:
+        """The connection's name, for `Hub.change`; told to the reader in `sse.open`."""
+
+@final
+class Hub:
+    """The streams of one server, and the thread that carries them to their readers.
+
+    No method waits for I/O or needs the GIL for its work; each holds the hub's lock for microseconds.
+
+    Args:
+        link_path: Where kernels come in, a Unix socket made with mode 0600; None: nowhere.
+        url: What `%sse url` puts before `/sse/<name>`.
+        history_events: The most events of a stream that newcomers get.
+        history_bytes: The same in bytes.
+        history_seconds: The same in seconds of age; None: no bound.
+        live_window_bytes: What a stream keeps for connected readers beyond its history.
+        max_total_bytes: What all streams together may hold; the largest gives way.
+        max_event_bytes: The largest event.
+        max_streams: The most streams; the one that ended first gives way.
+        ping_interval: Seconds of silence before a keep-alive, where a stream sets none.
+        reconnection_time: The middle of the `retry:` that readers are told, in milliseconds.
+        ended_retention: Seconds that an ended stream is kept.
+        max_connection_age: Seconds after which a reader has to come back with a new request, less up to a tenth;
+            None: no bound.
+
+    Raises:
+        OSError: The socket cannot be made, or the system gives no thread.
+
+    Threads: any.
+    """
+
+    def __new__(
+        cls,
+        *,
+        link_path: str | None = None,
+        url: str = "",
+        history_events: int = 10_000,
+        history_bytes: int = ...,
+        history_seconds: float | None = None,
+        live_window_bytes: int = ...,
+        max_total_bytes: int = ...,
+        max_event_bytes: int = ...,
+        max_streams: int = 10_000,
+        ping_interval: float = 15.0,
+        reconnection_time: int = 2000,
+        ended_retention: float = 86_400.0,
+        max_connection_age: float | None = None,
+    ) -> Hub: ...
+    @property
+    def epoch(self) -> str:
+        """The life of this log, 11 characters."""
+
+    @property
+    def link_path(self) -> str | None:
+        """Where kernels come in."""
+
+    def set_url(self, url: str) -> None:
+        """Set what `%sse url` puts before `/sse/<name>`."""
+
+    def subscribe(
+        self,
+        streams: list[str],
+        *,
+        single: bool,
+        last_event_id: str | None = None,
+        control: bool = False,
+        positions: bool = False,
+        wait: bool = False,
+        latest_when_slow: bool = False,
+        user: str = "",
+    ) -> Subscription:
+        """Fix a new reader's cursors: from here on it misses nothing that it is not told of.
+
+        Args:
+            streams: `NAME` or `NAME@START` each; START is `earliest` (the default), `latest`, `-N`, a position or an own id.
+            single: One stream by its own address: types as they are, and the connection ends with the stream.
+            last_event_id: The cursor of all these streams; goes before START.
+            control: Also `sse.open`, `sse.run`, `sse.state`, `sse.time`, `sse.ready` and `sse.ping`.
+            positions: Positions as ids, also where the producer gave its own.
+            wait: Wait for a stream that does not exist.
+            latest_when_slow: After falling behind go on with the newest event, not the oldest held.
+            user: Whose connection it is.
+
+        Raises:
+            StreamNameError: A name is none.
+            UnknownStreamError: A newcomer to one stream that there is not.
+            StreamEndedError: The reader of one stream has seen its end.
+        """
+
+    def attach(self, subscription: Subscription, fd: int, head: bytes) -> None:
+        """Carry a subscription over a socket, `head` first, in one write with the first line.
+
+        Args:
+            fd: A stream socket's descriptor; the hub owns it from here on, also when this raises.
+
+        Raises:
+            OSError: It is no socket.
+            ValueError: The subscription has been attached before.
+        """
+
+    def portable(self, subscription: Subscription, head: bytes) -> int:
+        """Carry a subscription on the portable path: what it gets comes out of `drain` under the returned number."""
+
+    def portable_fileno(self) -> int:
+        """Return the descriptor that is readable while `drain` has something."""
+
+    def drain(self) -> list[tuple[int, bytes, bool]]:
+        """Take one piece (at most 256 KiB, or one event) for each portable reader that has something to get.
+
+        Returns:
+            The reader's number, what to write (one object for all readers at the same place), and whether to close afterwards.
+            A reader's next piece comes after `drained`.
+        """
+
+    def drained(self, id: int) -> None:  # noqa: A002 - the reader's number
+        """A portable reader's last piece is written."""
+
+    def detach(self, id: int) -> None:  # noqa: A002 - the reader's number
+        """A portable reader is gone."""
+
+    def publish(
+        self,
+        name: str,
+        events: list[tuple[str | bytes | None, str | None, str | int | None, int | None, str | None]],
+    ) -> list[str]:
+        """Append events `(data, event, id, retry, comment)`, making the stream where there is none.
+
+        Returns:
+            Their positions.
+
+        Raises:
+            EncodeError: A field cannot be sent; nothing is appended.
+            StreamNameError: The name is none.
+            OwnedError: A kernel's cell or generator writes this stream.
+            LimitError: The server holds as many streams as it may.
+        """
+
+    def streams(self) -> str:
+        """Return all streams, a JSON array by name."""
+
+    def stream(self, name: str) -> str | None:
+        """Return one stream as JSON."""
+
+    def end(self, name: str) -> bool:
+        """End a stream: its producers are told to stop; where there are none, it ends at once. False: no such stream."""
+
+    def change(self, connection: str, user: str, add: list[str], remove: list[str]) -> None:
+        """Add streams to a connection and remove others.
+
+        Raises:
+            KeyError: There is no such connection.
+            PermissionError: It belongs to somebody else.
+            StreamNameError: A name is none; nothing is changed.
+        """
+
+    def connections(self, user: str | None = None) -> int:
+        """Return how many readers are connected, of one user or in all."""
+
+    def token(self, name: str, seconds: float = 86_400.0) -> str:
+        """Make a token that reads one stream; it dies with the hub, which keeps only its digest.
+
+        Raises:
+            UnknownStreamError: There is no such stream.
+        """
+
+    def check_token(self, token: str, name: str) -> bool:
+        """Tell whether a token reads a stream now."""
+
+    def revoke_tokens(self, name: str) -> None:
+        """Take back all tokens of a stream."""
+
+    def metrics(self) -> str:
+        """Return the counters as JSON."""
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Write what is pending, close all connections and end the thread, within `timeout` seconds."""
