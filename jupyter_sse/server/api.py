@@ -107,5 +107,5 @@ def is_list_of_names(value: Any) -> bool:
 def unknown(name: str) -> UnknownStreamError:
     """Return the error for a stream that there is not."""
     return UnknownStreamError(
-        f"expected the name of a stream on this server, got {name[:200]!r}; GET …/api/sse/streams lists them"
+        f"expected the name of a stream on this server, got {name[:200]!r}; GET <base>/api/sse/streams lists them"
     )

@@ -28,8 +28,9 @@ ONE_OWNER = (IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider)
 """Providers of servers with one owner, who gets a new random name at each request without a cookie."""
 
 LOGIN = (
-    "expected a login, got none that this server knows; send the header 'Authorization: token …' with "
-    "the server's token, or with the stream token that '%sse url' gives, or log in with a browser"
+    "expected a login, got none that this server knows; send the header 'Authorization: token <token>' with the "
+    "server's token or with the stream token that '%sse url' gives; in a browser log in, and from a page send the "
+    "value of the cookie _xsrf in the header X-XSRFToken"
 )
 FORBIDDEN = (
     "expected a request that its login may make, got one that it may not; from a page, send the value of the "
@@ -63,7 +64,7 @@ class SSEHandler(APIHandler):
         """Finish with ``value``: JSON text as it is, anything else as its JSON."""
         self.set_status(status)
         self.set_header("Cache-Control", "no-store")
-        self.finish(value if isinstance(value, str) else json.dumps(value))
+        self.finish(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
     def answer_nothing(self) -> None:
         """Finish with 204 and no body."""

@@ -90,7 +90,7 @@ class Service:
             raise Refusal(
                 429,
                 f"expected at most {most} connected readers of one user, got one more; close another, read "
-                "several streams over one connection (…/sse?stream=a&stream=b), or raise "
+                "several streams over one connection (<base>/sse?stream=a&stream=b), or raise "
                 "SSEApp.max_connections_per_user",
                 "limit",
                 RETRY_AFTER,

@@ -94,7 +94,7 @@ class StreamHandler(SSEHandler):
         """
         specs = self.requested_specs()
         if not specs:
-            message = "expected a stream in the address, as in …/sse/<name> or …/sse?stream=<name>, got none"
+            message = "expected a stream in the address, as in <base>/sse/<name> or <base>/sse?stream=<name>, got none"
             raise Refusal(400, message, "name")
         return specs
 
