@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+NODE_MODULES := labextension/node_modules/.jupyter_sse.sha256
 WHEELS := dist
 
 export CARGO_TERM_COLOR ?= auto
@@ -60,7 +61,12 @@ test: test-rust test-lab test-python
 test-rust:
 	cd rust && cargo test --locked --workspace --exclude jupyter-sse-python
 
-test-lab: setup
+# Building the bundle needs them too, but a bundle that is up to date is not built.
+$(NODE_MODULES): labextension/package-lock.json | setup
+	cd build_backend && $(CURDIR)/$(BIN)/python -c 'import jupyter_sse_build; jupyter_sse_build.install_packages()'
+	@touch $@
+
+test-lab: setup $(NODE_MODULES)
 	cd labextension && npm test
 
 test-python: setup browser
@@ -78,14 +84,14 @@ browser: setup
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-lint: setup
+lint: setup $(NODE_MODULES)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	cd rust && cargo fmt --all --check
 	cd rust && cargo clippy --locked --workspace --all-targets -- -D warnings
 	cd labextension && npm run lint
 
-format: setup
+format: setup $(NODE_MODULES)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 	cd rust && cargo fmt --all
