@@ -191,6 +191,11 @@ impl Shared {
 }
 
 impl State {
+    /// Whether somebody waits for a receipt or an answer.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.progress_waiters > 0
+    }
+
     /// How long a full queue has still to wait at `now` before it may drop events.
     fn patience(&mut self, now: Instant, overflow_after: Duration) -> Duration {
         let was_never_linked = self.links == 0 && self.phase == Phase::Unlinked;

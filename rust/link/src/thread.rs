@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jupyter_sse_codec::frame::{ToKernel, VERSION};
 use mio::{Events, Poll, Token};
@@ -24,11 +24,14 @@ const SOCKET: Token = Token(1);
 /// About how many bytes are taken from the queue before receipts are looked at again.
 const TAKE_BYTES: usize = 256 * 1024;
 
-/// How long the thread rests after a write before it looks for more and goes to sleep.
+/// How long the thread rests, while events come thick, before it looks for more and goes to sleep.
 ///
-/// Without it a kernel that sends as fast as it can would have each of its events written alone, at the price of a
-/// system call here and, each time the thread has just fallen asleep, of one in `send`.
+/// Waking it costs the sender a system call, several microseconds where the other processor sleeps too. Measured with
+/// an event every 100 µs: `send` takes 12 µs without this rest and 0.1 to 0.4 µs with it.
 const LINGER: Duration = Duration::from_micros(100);
+
+/// Events come thick when less than this lies between two writes. Others are not worth a rest.
+const THICK: Duration = Duration::from_micros(300);
 
 /// Everything the thread owns.
 pub(crate) struct LinkThread {
@@ -40,8 +43,9 @@ pub(crate) struct LinkThread {
     connection: Option<Connection>,
     flight: Flight,
     redial: Redial,
-    /// Something was written since the thread last looked for more in vain.
-    has_written: bool,
+    last_write: Instant,
+    /// Events come thick, and the thread has not rested since the last.
+    is_rest_due: bool,
 }
 
 impl LinkThread {
@@ -65,17 +69,19 @@ impl LinkThread {
             kernel,
             label,
         };
-        let (connection, redial, has_written) = (None, Redial::new(redial), false);
+        let redial = Redial::new(redial);
+        let last_write = Instant::now();
         Self {
             shared,
             poll,
             path,
             introduction,
             handshake_timeout,
-            connection,
+            connection: None,
             flight,
             redial,
-            has_written,
+            last_write,
+            is_rest_due: false,
         }
     }
 
@@ -208,15 +214,14 @@ impl LinkThread {
         state.queue.take(TAKE_BYTES, |chunk| self.flight.add(chunk));
         if connection.has_unwritten(&self.flight) {
             drop(state);
-            self.has_written = true;
+            let last_write = std::mem::replace(&mut self.last_write, Instant::now());
+            self.is_rest_due = self.last_write - last_write < THICK;
             connection.write(&mut self.flight)?;
-            return Ok(if connection.is_blocked() {
-                None
-            } else {
-                Some(Duration::ZERO)
-            });
+            let wait = (!connection.is_blocked()).then_some(Duration::ZERO);
+            return Ok(wait);
         }
-        if std::mem::take(&mut self.has_written) {
+        // Who waits for a receipt sends nothing meanwhile, and wants it soon.
+        if std::mem::take(&mut self.is_rest_due) && !state.is_awaited() {
             drop(state);
             thread::sleep(LINGER);
             return Ok(Some(Duration::ZERO));

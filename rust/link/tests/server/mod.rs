@@ -307,7 +307,7 @@ pub fn try_send(link: &Link, key: u32, data: &str) -> Sent {
 
 pub fn attempt(link: &Link, key: u32, data: &str) -> Result<Sent, SendError> {
     link.send(key, None, None, |out| {
-        encode_body(out, Some(data), None, None)
+        encode_body(out, Some(data), None, None);
     })
 }
 
