@@ -331,7 +331,7 @@ class Producer:
 
 @final
 class Subscription:
-    """A reader whose cursors are fixed and whom nobody carries yet: what `Hub.subscribe` makes, for `attach` or `portable`."""
+    """A reader whose cursors are fixed and whom nobody carries yet: from `Hub.subscribe`, for `attach` or `portable`."""
 
     @property
     def connection(self) -> str:
@@ -408,7 +408,8 @@ class Hub:
         """Fix a new reader's cursors: from here on it misses nothing that it is not told of.
 
         Args:
-            streams: `NAME` or `NAME@START` each; START is `earliest` (the default), `latest`, `-N`, a position or an own id.
+            streams: `NAME` or `NAME@START` each; START is `earliest` (the default), `latest`, `-N`, a position or an
+                own id.
             single: One stream by its own address: types as they are, and the connection ends with the stream.
             last_event_id: The cursor of all these streams; goes before START.
             control: Also `sse.open`, `sse.run`, `sse.state`, `sse.time`, `sse.ready` and `sse.ping`.
@@ -427,6 +428,8 @@ class Hub:
         """Carry a subscription over a socket, `head` first, in one write with the first line.
 
         Args:
+            subscription: Whom to carry; used up by this.
+            head: What goes before the events, such as the head of an HTTP response.
             fd: A stream socket's descriptor; the hub owns it from here on, also when this raises.
 
         Raises:
@@ -444,8 +447,8 @@ class Hub:
         """Take one piece (at most 256 KiB, or one event) for each portable reader that has something to get.
 
         Returns:
-            The reader's number, what to write (one object for all readers at the same place), and whether to close afterwards.
-            A reader's next piece comes after `drained`.
+            The reader's number, what to write (one object for all readers at the same place), and whether to close
+            afterwards. A reader's next piece comes after `drained`.
         """
 
     def drained(self, id: int) -> None:  # noqa: A002 - the reader's number
@@ -478,7 +481,11 @@ class Hub:
         """Return one stream as JSON."""
 
     def end(self, name: str) -> bool:
-        """End a stream: its producers are told to stop; where there are none, it ends at once. False: no such stream."""
+        """End a stream: its producers are told to stop; where there are none, it ends at once.
+
+        Returns:
+            False: there is no such stream.
+        """
 
     def change(self, connection: str, user: str, add: list[str], remove: list[str]) -> None:
         """Add streams to a connection and remove others.

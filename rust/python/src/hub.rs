@@ -139,7 +139,11 @@ impl Hub {
 
     #[pyo3(signature = (streams, *, single, last_event_id=None, control=false, positions=false, wait=false,
         latest_when_slow=false, user=String::new()))]
-    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keyword arguments of Python")]
+    #[expect(
+        clippy::too_many_arguments,
+        clippy::fn_params_excessive_bools,
+        reason = "keyword arguments of Python"
+    )]
     fn subscribe(
         &self,
         py: Python<'_>,
