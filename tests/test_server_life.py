@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import stat
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 from running_server import JupyterServer
 
-from jupyter_sse.server.place import socket_path
+from jupyter_sse.server.place import socket_places
 from jupyter_sse.server.portable import window_after
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from running_server import Kernel
 
 
@@ -36,6 +40,7 @@ def test_server_may_open_as_many_files_as_the_system_lets_it(server: JupyterServ
     limits = Path(f"/proc/{server.process.pid}/limits").read_text()
     soft, hard = re.search(r"Max open files +(\d+) +(\d+)", limits).groups()
     assert soft == hard
+    assert server.client.get("api/sse/metrics").json()["max_connections"] == int(hard) - 1000
 
 
 def test_setting_of_every_bound_says_what_it_bounds():
@@ -82,25 +87,45 @@ def test_reader_comes_back_to_a_server_that_started_anew_and_is_told_of_the_gap(
         second.stop()
 
 
-def test_socket_path_is_in_the_runtime_folder_where_it_is_short_enough():
-    assert socket_path("/run/user/1000/jupyter", 77) == Path("/run/user/1000/jupyter/jpserver-77-sse.sock")
+@pytest.fixture
+def private_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder for sockets that find no place in Jupyter's."""
+    base = Path(tempfile.mkdtemp(prefix="sse-"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(base))
+    yield base / f"jupyter_sse-{os.getuid()}"
+    shutil.rmtree(base)
+
+
+def test_socket_goes_to_the_runtime_folder_first(private_folder: Path):
+    name = f"jpserver-{os.getpid()}-sse.sock"
+    assert list(socket_places("/run/jupyter")) == [f"/run/jupyter/{name}", str(private_folder / name)]
+    assert stat.S_IMODE(private_folder.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("letter", ["x", "é"])
-def test_socket_path_that_is_too_long_goes_to_a_private_folder(
-    letter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    path = socket_path(f"/{letter * 90}", 77)
-    assert path == tmp_path / f"jupyter_sse-{os.getuid()}" / "jpserver-77-sse.sock"
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+def test_socket_of_a_path_that_is_too_long_goes_to_the_private_folder(private_folder: Path, letter: str):
+    places = socket_places(f"/{letter * 90}")
+    assert [Path(place).parent for place in places] == [private_folder]
 
 
-def test_private_folder_that_is_open_to_others_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    tmp_path.joinpath(f"jupyter_sse-{os.getuid()}").mkdir(mode=0o755)
+def test_private_folder_that_is_open_to_others_is_refused(private_folder: Path):
+    private_folder.mkdir(mode=0o755)
     with pytest.raises(PermissionError, match="mode 755"):
-        socket_path("/" + "x" * 100, 77)
+        list(socket_places("/run/jupyter"))
+
+
+def test_server_whose_runtime_folder_takes_no_socket_uses_the_private_one(private_folder: Path):
+    # A folder where the socket would stand: nothing can be bound there.
+    starting = JupyterServer(environment={"XDG_RUNTIME_DIR": str(private_folder.parent)})
+    blocker = "import os; os.makedirs(os.environ['JUPYTER_RUNTIME_DIR'] + f'/jpserver-{os.getpid()}-sse.sock')"
+    starting.config = blocker
+    running = starting.start()
+    try:
+        running.publish("elsewhere", 1)
+        assert "the hub cannot start" in running.log()
+        assert [path.name for path in private_folder.iterdir()] == [f"jpserver-{running.process.pid}-sse.sock"]
+    finally:
+        running.stop()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from jupyter_sse._rust import Hub
 from jupyter_sse.server import api, stream
 from jupyter_sse.server.identity import StreamTokenAuthorizer, StreamTokenIdentity
 from jupyter_sse.server.metric import HubCollector
-from jupyter_sse.server.place import socket_path
+from jupyter_sse.server.place import socket_places
 from jupyter_sse.server.portable import PortableSockets
 from jupyter_sse.server.service import Bounds, Service
 
@@ -81,7 +81,8 @@ class SSEApp(ExtensionApp):
         2_000, min=1, help="After how many milliseconds readers come back, about: `retry` on the wire, with jitter."
     ).tag(config=True)
     link_path = Unicode(
-        help="Where the socket stands that kernels dial. Default: in Jupyter's runtime folder, named by the pid."
+        help="Where the socket stands that kernels dial. Default: in Jupyter's runtime folder, named by the server's "
+        "process id, or in a private folder where that cannot be."
     ).tag(config=True)
     keep_server_alive = Bool(
         False,
@@ -98,13 +99,8 @@ class SSEApp(ExtensionApp):
 
     @default("max_connections")
     def _default_max_connections(self) -> int:
-        return max(descriptor_limit() - SPARE_DESCRIPTORS, 100)
-
-    @default("link_path")
-    def _default_link_path(self) -> str:
-        if sys.platform == "win32":
-            return ""
-        return str(socket_path(self.serverapp.runtime_dir, os.getpid()))
+        # Settings are read before the extension starts, so the limit has to be raised here already.
+        return max(raise_descriptor_limit() - SPARE_DESCRIPTORS, 100)
 
     def initialize_settings(self) -> None:
         """Start the hub, before any kernel: kernels find it by the environment they inherit."""
@@ -123,19 +119,32 @@ class SSEApp(ExtensionApp):
             hand_over=self.hand_over,
             readers_are_activity=self.keep_server_alive,
         )
-        if self.link_path:
-            os.environ[LINK_VARIABLE] = f"{os.getpid()}:{self.link_path}"
+        if hub.link_path is not None:
+            os.environ[LINK_VARIABLE] = f"{os.getpid()}:{hub.link_path}"
         self._collector = HubCollector(self.service)
         prometheus_client.REGISTRY.register(self._collector)
 
     def start_hub(self) -> Hub:
-        """Start the hub and its thread.
+        """Start the hub and its thread, at the first place where the system lets it listen.
 
         Raises:
-            OSError: Its socket cannot be made at ``link_path``.
+            OSError: There is none.
         """
+        if self.link_path:
+            return self.hub_at(self.link_path)
+        refused: OSError | None = None
+        for place in socket_places(self.serverapp.runtime_dir):
+            try:
+                return self.hub_at(place)
+            except OSError as cause:
+                self.log.warning("jupyter_sse: %s", cause)
+                refused = cause
+        raise refused or OSError("expected a place for the hub's socket, got none; set SSEApp.link_path")
+
+    def hub_at(self, place: str | None) -> Hub:
+        """Start the hub with its socket at ``place``."""
         return Hub(
-            link_path=self.link_path or None,
+            link_path=place,
             history_events=self.history_events,
             history_bytes=self.history_bytes,
             history_seconds=self.history_seconds,
@@ -195,10 +204,10 @@ class SSEApp(ExtensionApp):
             self.serverapp.web_app.settings["last_activity_times"]["jupyter_sse"] = utcnow()
 
 
-def raise_descriptor_limit() -> None:
-    """Raise the soft limit of open files to the hard one: every reader is an open file."""
+def raise_descriptor_limit() -> int:
+    """Raise the soft limit of open files to the hard one, for every reader is an open file; return what holds then."""
     if sys.platform == "win32":
-        return
+        return 8_192
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -206,16 +215,8 @@ def raise_descriptor_limit() -> None:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError):
-            # macOS states a hard limit that it does not grant: what we have has to do.
-            return
-
-
-def descriptor_limit() -> int:
-    """Return how many files may be open at one time."""
-    if sys.platform == "win32":
-        return 8_192
-    import resource
-
+            # macOS states a hard limit that it does not grant: what there is has to do.
+            return soft
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 GAUGES = {
     "connections": "Connected readers",
+    "max_connections": "Readers that may be connected",
     "links": "Connected kernel links",
     "streams": "Streams held, ended ones included",
     "streams_live": "Streams that have a producer",

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LONGEST_PATH_BYTES = 100
 """A Unix socket's address holds 108 bytes on Linux and 104 on macOS, with the closing zero."""
 
 
-def socket_path(runtime_dir: str, pid: int) -> Path:
-    """Return where this server's socket goes: Jupyter's runtime folder, or a private one if its path is too long."""
-    name = f"jpserver-{pid}-sse.sock"
-    path = Path(runtime_dir) / name
-    if len(os.fsencode(path)) <= LONGEST_PATH_BYTES:
-        return path
-    return private_folder() / name
+def socket_places(runtime_dir: str) -> Iterator[str | None]:
+    """Yield where this process's socket may go, the best place first; ``None`` where there are no such sockets.
+
+    Jupyter's runtime folder comes first, unless the path would be too long. It may also lie on a file system that
+    knows no sockets: therefore the private folder second.
+
+    Raises:
+        PermissionError: The private folder is not private.
+    """
+    if sys.platform == "win32":
+        yield None
+        return
+    name = f"jpserver-{os.getpid()}-sse.sock"
+    usual = str(Path(runtime_dir) / name)
+    if len(os.fsencode(usual)) <= LONGEST_PATH_BYTES:
+        yield usual
+    yield str(private_folder() / name)
 
 
 def private_folder() -> Path:

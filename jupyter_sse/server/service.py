@@ -98,4 +98,5 @@ class Service:
 
     def metrics(self) -> dict[str, Any]:
         """Return the counters of the hub and of the handlers."""
-        return {**json.loads(self.hub.metrics()), "http": self.counts.as_json()}
+        bounds = {"max_connections": self.bounds.connections}
+        return {**json.loads(self.hub.metrics()), **bounds, "http": self.counts.as_json()}
