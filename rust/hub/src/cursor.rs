@@ -1,148 +1,317 @@
-//! Where one subscriber stands in one stream, and how a cursor that comes from outside is understood.
+//! Where one subscriber stands in one stream, and what it has been told of it.
 
-use jupyter_sse_codec::{Epoch, Position, end_id, is_end_id};
+use serde_json::json;
 
-use crate::control::{Gap, GapReason};
-use crate::stream::Stream;
+use crate::clock::Now;
+use crate::control::{self, Gap, GapReason};
+use crate::log::IdLine;
+use crate::start::{Resolved, Start, resolve};
+use crate::state::{State, StreamKey};
+use crate::stream::{RunState, Stream};
 
-/// Where a reader wants to begin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// With the whole history.
-    Earliest,
-    /// With the next event.
-    Latest,
-    /// With the last few events.
-    Last(u64),
-    /// After what it has seen: a position, a producer's own id or the id of an end.
-    After(String),
+/// How long an append time that was told stands for the events after it, in milliseconds.
+const TIME_STEP: u64 = 100;
+/// How long a changed number of subscribers may stay untold, in milliseconds.
+const STATE_STEP: u64 = 1000;
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    pub(crate) name: String,
+    start: Start,
+    /// `None` until the stream exists.
+    pub(crate) key: Option<StreamKey>,
+    /// It came before its stream: everything in it will be news.
+    is_waiting: bool,
+    /// `n` of the next event to write.
+    pub(crate) next: u64,
+    /// How many of the events that its producers lost the reader knows of.
+    lost: u64,
+    gap: Option<Gap>,
+    pub(crate) is_replaying: bool,
+    told: Told,
 }
 
-impl Start {
-    /// Reads what stands behind the `@` of `stream=NAME@START`.
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "" | "earliest" => Self::Earliest,
-            "latest" => Self::Latest,
-            _ => match text.strip_prefix('-').and_then(|count| count.parse().ok()) {
-                Some(count) => Self::Last(count),
-                None => Self::After(text.to_owned()),
-            },
-        }
-    }
+/// What this reader knows of a stream.
+#[derive(Debug, Default)]
+struct Told {
+    run: u32,
+    end_of_run: u32,
+    time: Option<u64>,
+    state: Option<(&'static str, usize)>,
+    state_at: u64,
+    missing: bool,
 }
 
-/// What a start means in a stream as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolved {
-    /// Go on with event `next`; what is missing before it, if anything.
-    From {
-        /// `n` of the first event to be written.
-        next: u64,
-        /// What cannot be had.
-        gap: Option<Gap>,
-    },
-    /// The reader has seen the end of a stream that is still ended.
-    SeenEnd,
-}
-
-/// Says where a reader begins. `hub_seq` is the newest position of the server. A position's `n` counts in this stream only where
-/// `is_only` says that the cursor cannot have come from another one; its `seq` counts in all.
-pub fn resolve(
-    stream: &Stream,
-    start: &Start,
-    epoch: &Epoch,
-    hub_seq: u64,
-    is_only: bool,
-) -> Resolved {
-    let log = &stream.log;
-    let text = match start {
-        Start::Earliest => {
-            return Resolved::From {
-                next: log.history_first(),
-                gap: None,
-            };
-        }
-        Start::Latest => {
-            return Resolved::From {
-                next: log.next(),
-                gap: None,
-            };
-        }
-        Start::Last(count) => {
-            let next = log.next().saturating_sub(*count).max(log.history_first());
-            return Resolved::From { next, gap: None };
-        }
-        Start::After(text) => text,
-    };
-    if is_end_id(text) {
-        if stream.is_ended() && *text == end_id(*epoch, u64::from(stream.run.number)) {
-            return Resolved::SeenEnd;
-        }
-        return Resolved::From {
-            next: log.history_first(),
+impl Cursor {
+    /// A cursor at `start`, fixed by the first [`Cursor::find`].
+    pub(crate) fn new(name: &str, start: Start) -> Self {
+        Self {
+            name: name.to_owned(),
+            start,
+            key: None,
+            is_waiting: false,
+            next: 1,
+            lost: 0,
             gap: None,
+            is_replaying: true,
+            told: Told::default(),
+        }
+    }
+
+    /// Looks for the stream and fixes the cursor as soon as it exists. Returns whether it does.
+    pub(crate) fn find(&mut self, state: &State, is_only: bool) -> bool {
+        let Some((key, stream)) = state.find(&self.name) else {
+            if !self.is_waiting {
+                self.is_waiting = true;
+                let last = state.departed(&self.name).unwrap_or_default();
+                (self.next, self.lost) = (last.n + 1, last.lost);
+            }
+            return false;
         };
+        self.key = Some(key);
+        if self.is_waiting && !matches!(self.start, Start::After(_)) {
+            // Not the start that was asked for: what came before this look came after the asking. A number that lies before the
+            // stream's own is one that it had before it was gone; one that lies behind belongs to a stream that is forgotten.
+            if self.next > stream.log.birth() {
+                (self.next, self.lost) = (stream.log.birth(), 0);
+            }
+            return true;
+        }
+        match resolve(stream, &self.start, state.epoch(), state.seq(), is_only) {
+            Resolved::From { next, lost, gap } => {
+                (self.next, self.lost) = (next, lost);
+                self.gap = gap;
+            }
+            Resolved::SeenEnd => {
+                (self.next, self.lost) = (stream.log.next(), stream.holes.total());
+                self.told.end_of_run = stream.run.number;
+            }
+        }
+        true
     }
-    if let Some(n) = log.find_own_id(text.as_bytes()) {
-        return after(stream, n + 1, true, text);
-    }
-    match Position::parse(text) {
-        Some(position) if position.epoch != *epoch => from_oldest(stream, GapReason::Epoch, text),
-        Some(position) if position.seq > hub_seq => from_oldest(stream, GapReason::Ahead, text),
-        Some(position) => after_position(stream, &position, is_only, text),
-        None => from_oldest(stream, GapReason::UnknownId, text),
-    }
-}
 
-fn after_position(stream: &Stream, position: &Position, is_only: bool, text: &str) -> Resolved {
-    let log = &stream.log;
-    if position.seq >= log.evicted_seq() {
-        return after(stream, log.first_after_seq(position.seq), true, text);
+    /// The stream as it stands. One that was removed for good is waited for again; one that was waited for is found: then the second
+    /// value says so.
+    pub(crate) fn look_up<'s>(
+        &mut self,
+        state: &'s State,
+        is_only: bool,
+    ) -> (Option<&'s Stream>, bool) {
+        if let Some(stream) = self.stream(state) {
+            return (Some(stream), false);
+        }
+        if self.key.take().is_some() {
+            self.start = Start::Earliest;
+            self.is_waiting = true;
+            self.is_replaying = true;
+            self.told = Told::default();
+            if let Some(last) = state.departed(&self.name)
+                && (last.n >= self.next || last.lost > self.lost)
+            {
+                self.miss(GapReason::Evicted, last.n + 1, last.lost);
+            }
+        }
+        let is_found = self.find(state, is_only);
+        (self.stream(state), is_found)
     }
-    // Its neighbours are gone. Its own `n` counts exactly, provided that it is a position of this stream.
-    let is_ours = is_only && position.n >= 1 && position.n < log.first();
-    after(
-        stream,
-        if is_ours { position.n + 1 } else { log.first() },
-        is_ours,
-        text,
-    )
-}
 
-/// Goes on with `next`, or with the oldest event that can still be had.
-fn after(stream: &Stream, next: u64, is_exact: bool, text: &str) -> Resolved {
-    let log = &stream.log;
-    let oldest = if next < log.run_first() {
-        log.history_first()
-    } else {
-        log.first().max(log.run_first())
-    };
-    if is_exact && next >= oldest {
-        return Resolved::From { next, gap: None };
+    /// The stream, where it is known and there.
+    pub(crate) fn stream<'s>(&self, state: &'s State) -> Option<&'s Stream> {
+        state.stream(self.key?)
     }
-    let count = oldest.saturating_sub(next);
-    let gap = Gap {
-        reason: GapReason::Evicted,
-        requested: Some(text.to_owned()),
-        lost: (is_exact && count > 0).then(|| (next, oldest - 1)),
-        count: is_exact.then_some(count),
-    };
-    Resolved::From {
-        next: oldest.max(next),
-        gap: Some(gap),
-    }
-}
 
-fn from_oldest(stream: &Stream, reason: GapReason, text: &str) -> Resolved {
-    let gap = Gap {
-        reason,
-        requested: Some(text.to_owned()),
-        lost: None,
-        count: None,
-    };
-    Resolved::From {
-        next: stream.log.history_first(),
-        gap: Some(gap),
+    /// Whether the reader had seen the stream's end when it came.
+    pub(crate) fn has_seen_end(&self, stream: &Stream) -> bool {
+        stream.is_ended() && self.told.end_of_run == stream.run.number
+    }
+
+    /// Everything that is held of the stream has been written.
+    pub(crate) fn is_caught_up(&self, stream: &Stream) -> bool {
+        self.next >= stream.log.next() && self.untold_loss(stream).is_none()
+    }
+
+    /// The place of what comes next for this reader, an event or a loss, among all events of the server.
+    pub(crate) fn due(&self, stream: &Stream) -> Option<u64> {
+        if self.untold_loss(stream).is_some() {
+            return Some(stream.holes.at(self.next).map_or(0, |hole| hole.seq));
+        }
+        stream.log.entry(self.next).map(|entry| entry.seq)
+    }
+
+    /// How many events can be written as they stand before something has to be said.
+    pub(crate) fn plain_events(&self, stream: &Stream) -> u64 {
+        if self.untold_loss(stream).is_some() {
+            return 0;
+        }
+        let hole = stream.holes.first_from(self.next + 1);
+        let limit = hole.map_or(u64::MAX, |hole| hole.before);
+        stream.log.next().min(limit).saturating_sub(self.next)
+    }
+
+    /// How many events its producers lost right here, of which the reader does not know.
+    fn untold_loss(&self, stream: &Stream) -> Option<u64> {
+        let total = stream.holes.up_to(self.next)?;
+        (total > self.lost).then(|| total - self.lost)
+    }
+
+    /// The reader was too slow for the live window.
+    pub(crate) fn notice_overflow(&mut self, stream: &Stream, skips_to_latest: bool) {
+        if self.next >= stream.log.first() {
+            return;
+        }
+        let to = if skips_to_latest {
+            stream.log.next()
+        } else {
+            stream.log.first()
+        };
+        let lost = stream.holes.up_to(to - 1).unwrap_or(self.lost);
+        self.miss(GapReason::Overflow, to, lost);
+    }
+
+    /// The reader goes on with event `to`; `lost` events were lost by producers before it.
+    fn miss(&mut self, reason: GapReason, to: u64, lost: u64) {
+        let missing = to.saturating_sub(self.next) + lost.saturating_sub(self.lost);
+        let range = (to > self.next).then(|| (self.next, to - 1));
+        let gap = match self.gap.take() {
+            Some(earlier) => Gap {
+                count: earlier.count.map(|count| count.saturating_add(missing)),
+                lost: earlier
+                    .lost
+                    .map(|(from, last)| (from, last.max(to.saturating_sub(1))))
+                    .or(range),
+                ..earlier
+            },
+            None => Gap {
+                reason,
+                requested: None,
+                lost: range,
+                count: Some(missing),
+            },
+        };
+        self.gap = Some(gap);
+        (self.next, self.lost) = (self.next.max(to), self.lost.max(lost));
+    }
+
+    /// Says what cannot be had, if anything.
+    pub(crate) fn tell_gap(&mut self, state: &State, out: &mut Vec<u8>) {
+        if let Some(gap) = self.gap.take() {
+            let entry = self.stream(state).and_then(|it| it.log.entry(self.next));
+            let resumed = entry.map(|it| format!("{}-{}-{}", state.epoch(), it.seq, self.next));
+            control::write_gap(out, &self.name, &gap, resumed.as_deref());
+        }
+    }
+
+    /// Says, once, that there is no such stream.
+    pub(crate) fn tell_missing(&mut self, out: &mut Vec<u8>) {
+        if !self.told.missing {
+            self.told.missing = true;
+            let message = "there is no such stream on this server yet";
+            control::write_refused(out, &self.name, 404, message);
+        }
+    }
+
+    /// Says what its producers lost right here, if anything.
+    pub(crate) fn tell_loss(&mut self, stream: &Stream, out: &mut Vec<u8>) -> bool {
+        let Some(count) = self.untold_loss(stream) else {
+            return false;
+        };
+        self.lost += count;
+        let gap = Gap {
+            reason: GapReason::Overflow,
+            requested: None,
+            lost: None,
+            count: Some(count),
+        };
+        control::write_gap(out, &stream.name, &gap, None);
+        true
+    }
+
+    /// Says which run the next event is of, where that is news.
+    pub(crate) fn tell_run(&mut self, stream: &Stream, out: &mut Vec<u8>) {
+        let Some(run) = stream.marks.iter().rev().find(|run| run.first <= self.next) else {
+            return;
+        };
+        if self.told.run >= run.number {
+            return;
+        }
+        self.told.run = run.number;
+        self.told.time = None;
+        control::write_run(out, stream, run);
+    }
+
+    /// Says whether the producer is there and how many read, where that is news.
+    pub(crate) fn tell_state(&mut self, stream: &Stream, now: Now, out: &mut Vec<u8>) {
+        let is = (stream.state_name(), stream.subscribers);
+        if let Some(told) = self.told.state {
+            let is_due = told.0 != is.0 || now.mono >= self.told.state_at + STATE_STEP;
+            if told == is || !is_due {
+                return;
+            }
+        }
+        self.told.state = Some(is);
+        self.told.state_at = now.mono;
+        control::write_state(out, stream);
+    }
+
+    /// When a number of readers that is not told yet may be told (of `Now::mono`).
+    pub(crate) fn state_due_at(&self, stream: &Stream) -> Option<u64> {
+        let told = self.told.state?;
+        (told.1 != stream.subscribers).then_some(self.told.state_at + STATE_STEP)
+    }
+
+    /// Says when the next event was appended, where that is news.
+    pub(crate) fn tell_time(&mut self, stream: &Stream, out: &mut Vec<u8>) {
+        let Some(at) = stream.log.entry(self.next).map(|entry| entry.at) else {
+            return;
+        };
+        // Clocks are set back now and then.
+        let is_told = |told: u64| at >= told && at < told + TIME_STEP;
+        if self.told.time.is_some_and(is_told) {
+            return;
+        }
+        self.told.time = Some(at);
+        let data = json!({"stream": stream.name, "at": at});
+        control::write(out, "sse.time", None, &data);
+    }
+
+    /// Says that the replay has caught up, once.
+    pub(crate) fn tell_ready(&mut self, stream: &Stream, out: &mut Vec<u8>) {
+        if self.is_replaying {
+            self.is_replaying = false;
+            control::write(out, "sse.ready", None, &json!({"stream": stream.name}));
+        }
+    }
+
+    /// Says that the run has ended, once for each. Returns whether it did.
+    pub(crate) fn tell_end(
+        &mut self,
+        stream: &Stream,
+        id: Option<&str>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let RunState::Ended(end) = &stream.state else {
+            return false;
+        };
+        if self.told.end_of_run == stream.run.number {
+            return false;
+        }
+        self.told.end_of_run = stream.run.number;
+        control::write_end(out, stream, end, id);
+        true
+    }
+
+    /// Writes the next event and moves on.
+    pub(crate) fn write_event(
+        &mut self,
+        state: &State,
+        stream: &Stream,
+        qualifier: Option<&str>,
+        id: IdLine,
+        out: &mut Vec<u8>,
+    ) {
+        let epoch = state.epoch();
+        stream.log.copy_event(epoch, self.next, qualifier, id, out);
+        self.next += 1;
     }
 }

@@ -14,7 +14,6 @@ use mio::{Poll, Waker};
 use serde_json::Value;
 
 use crate::clock::millis;
-use crate::cursor::Start;
 use crate::log::Incoming;
 use crate::options::HubOptions;
 use crate::portable::{Piece, Portable};
@@ -23,6 +22,7 @@ use crate::reactor::{Reactor, WAKER};
 use crate::reader::lock;
 use crate::shared::{Command, Shared};
 use crate::socket::Socket;
+use crate::start::Start;
 use crate::state::{Refusal, State};
 use crate::subscription::{Subscription, Wants};
 

@@ -180,12 +180,9 @@ impl State {
                 answer_open(request, key, &opened, reply);
             }
             ToHub::Lost { key, count, .. } => {
-                self.counters.lost_by_links += count;
+                self.counters.lost_by_links = self.counters.lost_by_links.saturating_add(count);
                 if let Some(open) = self.writable(id, key) {
-                    if let Some(stream) = self.stream_mut(open.stream) {
-                        stream.add_hole(count);
-                    }
-                    self.mark_dirty(open.stream);
+                    self.add_hole(open.stream, count);
                 }
             }
             ToHub::End {

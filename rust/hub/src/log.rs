@@ -85,6 +85,8 @@ pub struct Log {
     entries: VecDeque<Entry>,
     /// The newest `n` under each own id that is held.
     own_ids: HashMap<Box<[u8]>, u64>,
+    /// `n` of the first event it ever took.
+    birth: u64,
     /// `n` of the oldest held event; of the next one when none is held.
     first: u64,
     /// `n` of the oldest event of the history.
@@ -101,15 +103,21 @@ pub struct Log {
 impl Log {
     /// An empty log.
     pub fn new(bounds: HistoryBounds) -> Self {
+        Self::resume(bounds, 0, 0)
+    }
+
+    /// An empty log that goes on where another one stopped: after its event `n`, which stood at `seq`.
+    pub fn resume(bounds: HistoryBounds, n: u64, seq: u64) -> Self {
         Self {
             bounds,
             blocks: VecDeque::new(),
             entries: VecDeque::new(),
             own_ids: HashMap::new(),
-            first: 1,
-            history_first: 1,
-            run_first: 1,
-            evicted_seq: 0,
+            birth: n + 1,
+            first: n + 1,
+            history_first: n + 1,
+            run_first: n + 1,
+            evicted_seq: seq,
             next_offset: 0,
             held_bytes: 0,
             history_bytes: 0,
@@ -119,6 +127,11 @@ impl Log {
     /// `n` of the event that comes next.
     pub fn next(&self) -> u64 {
         self.first + self.entries.len() as u64
+    }
+
+    /// `n` of the first event it ever took.
+    pub fn birth(&self) -> u64 {
+        self.birth
     }
 
     /// `n` of the oldest event held.
@@ -139,6 +152,13 @@ impl Log {
     /// `seq` of the newest event that is gone; 0 where none is.
     pub fn evicted_seq(&self) -> u64 {
         self.evicted_seq
+    }
+
+    /// `seq` of the newest event, held or not; 0 where there was none.
+    pub fn newest_seq(&self) -> u64 {
+        self.entries
+            .back()
+            .map_or(self.evicted_seq, |entry| entry.seq)
     }
 
     /// What is held, in bytes, the fixed cost per event included.

@@ -16,7 +16,6 @@ use slab::Slab;
 use crate::audience::{Audience, ReaderId};
 use crate::clock::{Now, millis};
 use crate::connection::{Connection, Served, SocketReader};
-use crate::cursor::Start;
 use crate::hub::{local_subscription, retry_line};
 use crate::peer::{Input, Peer};
 use crate::process::{self, Watch};
@@ -24,6 +23,7 @@ use crate::random;
 use crate::reader::{Reader, SharedBatch, lock};
 use crate::shared::{Command, Shared};
 use crate::socket::Socket;
+use crate::start::Start;
 use crate::state::StreamKey;
 use crate::stream::LinkId;
 use crate::subscription::Subscription;
@@ -357,15 +357,12 @@ impl Reactor {
         };
         for key in removed {
             for id in self.audience.take_stream(key) {
-                self.with_subscription(id, |subscription, _| subscription.lose_stream(key));
-                self.enter(id);
+                self.look_up(id);
             }
         }
         for name in created {
             for id in self.audience.take_waiting(&name) {
-                self.with_subscription(id, |subscription, state| subscription.find_streams(state));
-                self.enter(id);
-                self.serve(id);
+                self.look_up(id);
             }
         }
         for key in dirty {
@@ -452,16 +449,27 @@ impl Reactor {
             subscription.connection.clone()
         });
         self.names.insert(name.unwrap_or_default(), id);
-        self.enter(id);
-        self.serve(id);
+        // Streams may have come and gone since its cursors were fixed.
+        self.look_up(id);
         self.arm(id);
         Some(id)
+    }
+
+    /// Streams came or went: finds out what a subscriber reads and what it waits for, and serves it.
+    fn look_up(&mut self, id: ReaderId) {
+        self.with_subscription(id, |subscription, state| subscription.look_up(state));
+        self.enter(id);
+        self.serve(id);
     }
 
     fn change(&mut self, connection: &str, add: &[String], remove: &[String]) {
         let Some(&id) = self.names.get(connection) else {
             return;
         };
+        let is_single = self.with_subscription(id, |subscription, _| subscription.is_single());
+        if is_single != Some(false) {
+            return;
+        }
         self.leave(id);
         self.with_subscription(id, |subscription, state| {
             for name in remove {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::clock::millis;
 use crate::counters::Counters;
+use crate::departed::{Departed, Last};
 use crate::links::LinkState;
 use crate::log::Incoming;
 use crate::options::HubOptions;
@@ -71,6 +72,7 @@ pub struct State {
     names: HashMap<String, StreamKey>,
     next_key: StreamKey,
     held_bytes: usize,
+    departed: Departed,
     /// Streams that have something new for their readers.
     dirty: Vec<StreamKey>,
     /// Names that got a stream since the reactor looked.
@@ -96,6 +98,7 @@ impl State {
             names: HashMap::new(),
             next_key: 1,
             held_bytes: 0,
+            departed: Departed::default(),
             dirty: Vec::new(),
             created: Vec::new(),
             removed: Vec::new(),
@@ -139,6 +142,20 @@ impl State {
     pub fn find(&self, name: &str) -> Option<(StreamKey, &Stream)> {
         let key = *self.names.get(name)?;
         Some((key, self.streams.get(&key)?))
+    }
+
+    /// Where the stream of this name stopped that is gone.
+    pub(crate) fn departed(&self, name: &str) -> Option<Last> {
+        self.departed.find(name)
+    }
+
+    /// Events are missing at the end of a stream: its producer lost them.
+    pub(crate) fn add_hole(&mut self, key: StreamKey, count: u64) {
+        if let Some(stream) = self.streams.get_mut(&key) {
+            self.seq += 1;
+            stream.add_hole(count, self.seq);
+            self.mark_dirty(key);
+        }
     }
 
     pub(crate) fn take_dirty(&mut self) -> Vec<StreamKey> {
@@ -239,15 +256,16 @@ impl State {
         }
         let key = self.next_key;
         self.next_key += 1;
+        let last = self.departed.take(name);
         let run = Run {
-            number: 1,
+            number: last.run.saturating_add(1),
             kind,
-            first: 1,
+            first: last.n + 1,
             producer,
             started_at: now,
         };
         self.streams
-            .insert(key, Stream::new(name, self.options.history, run));
+            .insert(key, Stream::new(name, self.options.history, run, last));
         self.names.insert(name.to_owned(), key);
         self.created.push(name.to_owned());
         Ok(key)
@@ -380,6 +398,7 @@ impl State {
         if let Some(stream) = self.streams.remove(&key) {
             self.held_bytes = self.held_bytes.saturating_sub(stream.log.held_bytes());
             self.names.remove(&stream.name);
+            self.departed.remember(&stream.name, stream.last());
             self.removed.push(key);
         }
     }

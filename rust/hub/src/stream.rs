@@ -5,6 +5,8 @@ use std::collections::{HashSet, VecDeque};
 use jupyter_sse_codec::{EndReason, RunKind};
 use serde_json::{Value, json};
 
+use crate::departed::Last;
+use crate::holes::Holes;
 use crate::log::Log;
 use crate::options::HistoryBounds;
 
@@ -68,15 +70,6 @@ pub struct Run {
     pub started_at: u64,
 }
 
-/// A place in the log where the producer lost events on its side of the link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hole {
-    /// `n` of the event after it.
-    pub before: u64,
-    /// How many were lost.
-    pub count: u64,
-}
-
 /// Events per second, from the last whole seconds.
 #[derive(Debug, Default)]
 struct Rate {
@@ -133,7 +126,9 @@ pub struct Stream {
     /// What the maker said of views and history, for clients.
     pub options: Value,
     /// Events that their producer had to drop before they came here.
-    pub holes: VecDeque<Hole>,
+    pub holes: Holes,
+    /// How many of them before the current run.
+    pub lost_before_run: u64,
     /// Connections that read it now.
     pub subscribers: usize,
     /// When its producers were told to stop, in unix milliseconds.
@@ -142,10 +137,11 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(name: &str, bounds: HistoryBounds, run: Run) -> Self {
+    /// A stream with its first run, which goes on where an earlier one of its name stopped.
+    pub(crate) fn new(name: &str, bounds: HistoryBounds, run: Run, last: Last) -> Self {
         Self {
             name: name.to_owned(),
-            log: Log::new(bounds),
+            log: Log::resume(bounds, last.n, last.seq),
             marks: VecDeque::from([run.clone()]),
             run,
             state: RunState::Live,
@@ -153,7 +149,8 @@ impl Stream {
             owner: None,
             ping_interval: None,
             options: Value::Null,
-            holes: VecDeque::new(),
+            holes: Holes::resume(last.n + 1, last.lost, last.seq),
+            lost_before_run: last.lost,
             subscribers: 0,
             stopping_since: None,
             rate: Rate::default(),
@@ -163,6 +160,7 @@ impl Stream {
     /// A new run: the history starts anew, readers stay.
     pub(crate) fn start_run(&mut self, kind: RunKind, producer: Option<ProducerInfo>, now: u64) {
         self.log.start_run();
+        self.lost_before_run = self.holes.total();
         self.run = Run {
             number: self.run.number + 1,
             kind,
@@ -211,28 +209,22 @@ impl Stream {
         self.drop_old_marks();
     }
 
-    /// `count` events are missing before the next one.
-    pub(crate) fn add_hole(&mut self, count: u64) {
-        let before = self.log.next();
-        match self.holes.back_mut() {
-            Some(hole) if hole.before == before => hole.count += count,
-            _ => self.holes.push_back(Hole { before, count }),
-        }
+    /// `count` events are missing before the next one; the loss stands at `seq` in the order of all events.
+    pub(crate) fn add_hole(&mut self, count: u64, seq: u64) {
+        self.holes.add(self.log.next(), count, seq);
     }
 
-    /// The first hole at `n` or after.
-    pub(crate) fn hole_from(&self, n: u64) -> Option<Hole> {
-        self.holes.iter().find(|hole| hole.before >= n).copied()
+    /// Where it stops, should it go now.
+    pub(crate) fn last(&self) -> Last {
+        Last {
+            n: self.log.next() - 1,
+            seq: self.log.newest_seq(),
+            run: self.run.number,
+            lost: self.holes.total(),
+        }
     }
 
     fn drop_old_marks(&mut self) {
-        while self
-            .holes
-            .front()
-            .is_some_and(|hole| hole.before < self.log.first())
-        {
-            self.holes.pop_front();
-        }
         while self.marks.len() > 1 && self.marks[1].first <= self.log.first() {
             self.marks.pop_front();
         }

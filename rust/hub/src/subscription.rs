@@ -3,20 +3,18 @@
 //! Pure: it reads the state and appends bytes; who writes them where is the reactor's matter. A subscription owns cursors, never a
 //! queue, so a slow one costs nothing and being live is nothing but a replay at the tail.
 
-use jupyter_sse_codec::end_id;
+use jupyter_sse_codec::{Position, end_id};
 use serde_json::json;
 
 use crate::clock::{Now, millis};
-use crate::control::{self, Gap, GapReason};
-use crate::cursor::{Resolved, Start, resolve};
+use crate::control;
+use crate::cursor::Cursor;
 use crate::log::IdLine;
+use crate::start::Start;
 use crate::state::{State, StreamKey};
-use crate::stream::{RunState, Stream};
 
-/// How long an append time that was told stands for the events after it, in milliseconds.
-const TIME_STEP: u64 = 100;
-/// How long a changed number of subscribers may stay untold, in milliseconds.
-const STATE_STEP: u64 = 1000;
+/// The most streams of one subscription: each look at it looks at all of them.
+pub const MAX_STREAMS: usize = 1000;
 
 /// The bounds of a keep-alive's interval, in milliseconds: what streams ask for is not trusted with the hub's timers.
 const LEAST_PING_INTERVAL: u64 = 50;
@@ -39,31 +37,6 @@ pub struct Wants {
     pub latest_when_slow: bool,
     /// Who asks.
     pub user: String,
-}
-
-#[derive(Debug)]
-struct Cursor {
-    name: String,
-    start: Start,
-    /// `None` until the stream exists.
-    key: Option<StreamKey>,
-    /// `n` of the next event to write.
-    next: u64,
-    gap: Option<Gap>,
-    is_replaying: bool,
-    told: Told,
-}
-
-/// What this reader knows of a stream.
-#[derive(Debug, Default)]
-struct Told {
-    run: u32,
-    end_of_run: u32,
-    time: Option<u64>,
-    state: Option<(&'static str, usize)>,
-    state_at: u64,
-    hole_before: u64,
-    missing: bool,
 }
 
 /// What to do with a subscription next.
@@ -94,6 +67,8 @@ pub struct Subscription {
     /// Names the connection for `POST /api/sse/connections/<id>`.
     pub connection: String,
     cursors: Vec<Cursor>,
+    /// Streams that were asked for beyond [`MAX_STREAMS`], until the reader is told.
+    refused: Vec<String>,
     is_opened: bool,
     is_ended: bool,
     /// Many streams: whether the reader's last event ID stands for all of them.
@@ -108,6 +83,7 @@ impl Subscription {
             wants,
             connection,
             cursors: Vec::new(),
+            refused: Vec::new(),
             is_opened: false,
             is_ended: false,
             has_joint_cursor: false,
@@ -120,30 +96,31 @@ impl Subscription {
         &self.wants.user
     }
 
-    /// Adds a stream, its cursor fixed now.
+    /// Reads one stream, by its own URL: its set of streams cannot change.
+    pub fn is_single(&self) -> bool {
+        self.wants.single
+    }
+
+    /// Adds a stream, its cursor fixed now. Beyond [`MAX_STREAMS`] the reader is told of a refusal instead.
     ///
     /// Returns `false` where the reader has seen the end of a stream that is still ended.
     pub(crate) fn add(&mut self, state: &State, name: &str, start: Start) -> bool {
         self.remove(name);
-        let mut cursor = Cursor {
-            name: name.to_owned(),
-            start,
-            key: None,
-            next: 1,
-            gap: None,
-            is_replaying: true,
-            told: Told::default(),
-        };
-        let is_readable = cursor.find_stream(state, self.wants.single);
+        if self.cursors.len() >= MAX_STREAMS {
+            self.refused.push(name.to_owned());
+            return true;
+        }
+        let mut cursor = Cursor::new(name, start);
+        let (stream, _) = cursor.look_up(state, self.wants.single);
+        let has_seen_end = stream.is_some_and(|stream| cursor.has_seen_end(stream));
         self.cursors.push(cursor);
         self.has_joint_cursor = false;
-        is_readable
+        !has_seen_end
     }
 
-    /// Takes a stream out of the set. Returns its key where the stream exists.
-    pub(crate) fn remove(&mut self, name: &str) -> Option<StreamKey> {
-        let at = self.cursors.iter().position(|cursor| cursor.name == name)?;
-        self.cursors.remove(at).key
+    /// Takes a stream out of the set.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.cursors.retain(|cursor| cursor.name != name);
     }
 
     /// The streams that it reads, as far as they exist.
@@ -159,27 +136,13 @@ impl Subscription {
             .map(|cursor| cursor.name.as_str())
     }
 
-    /// A stream that it waited for may exist now.
-    pub(crate) fn find_streams(&mut self, state: &State) {
-        for cursor in self
-            .cursors
-            .iter_mut()
-            .filter(|cursor| cursor.key.is_none())
-        {
-            cursor.find_stream(state, self.wants.single);
-        }
-    }
-
-    /// A stream was removed for good: wait for its name to come back.
-    pub(crate) fn lose_stream(&mut self, key: StreamKey) {
-        for cursor in self
-            .cursors
-            .iter_mut()
-            .filter(|cursor| cursor.key == Some(key))
-        {
-            cursor.key = None;
-            cursor.start = Start::Earliest;
-            cursor.told = Told::default();
+    /// Finds streams that were missing, and gives up those that are gone: [`Subscription::keys`] and [`Subscription::missing`] tell
+    /// afterwards what is so now.
+    pub(crate) fn look_up(&mut self, state: &State) {
+        for cursor in &mut self.cursors {
+            // The reader's last event ID does not stand for a stream that was not there.
+            let (_, is_found) = cursor.look_up(state, self.wants.single);
+            self.has_joint_cursor &= !is_found;
         }
     }
 
@@ -218,7 +181,7 @@ impl Subscription {
             out.extend_from_slice(b": ping\n\n");
             return;
         }
-        let id = self.resume_point(state);
+        let id = self.resume_point(state).map(|point| point.to_string());
         control::write(out, "sse.ping", id.as_deref(), &json!({"at": now.unix}));
     }
 
@@ -237,10 +200,8 @@ impl Subscription {
                 step
             };
         }
-        while out.len() - before < room && self.write_next_event(state, out) {}
-        if self.cursors.iter().all(|cursor| cursor.is_caught_up(state)) {
-            self.catch_up(state, now, out);
-        }
+        while out.len() - before < room && self.write_due(state, before + room, out) {}
+        self.catch_up(state, now, out);
         if out.len() > before {
             Step::Write
         } else {
@@ -253,54 +214,38 @@ impl Subscription {
         if !self.wants.control {
             return None;
         }
-        let late = |cursor: &Cursor| {
-            let stream = state.stream(cursor.key?)?;
-            let told = cursor.told.state?;
-            (told.1 != stream.subscribers).then_some(cursor.told.state_at + STATE_STEP)
-        };
-        self.cursors.iter().filter_map(late).min()
+        let due = |cursor: &Cursor| cursor.state_due_at(cursor.stream(state)?);
+        self.cursors.iter().filter_map(due).min()
     }
 
     fn open(&mut self, out: &mut Vec<u8>) {
         if !self.is_opened && self.wants.control {
-            control::write(
-                out,
-                "sse.open",
-                None,
-                &json!({"connection": self.connection}),
-            );
+            let data = json!({"connection": self.connection});
+            control::write(out, "sse.open", None, &data);
         }
         self.is_opened = true;
     }
 
     /// What must be said before the next event of each stream: refusals, gaps, runs, states.
     fn announce(&mut self, state: &State, now: Now, out: &mut Vec<u8>) {
-        let (epoch, has_control) = (*state.epoch(), self.wants.control);
-        let skips_to_latest = self.wants.latest_when_slow;
+        for name in self.refused.drain(..) {
+            let message = format!("one connection reads at most {MAX_STREAMS} streams");
+            control::write_refused(out, &name, 429, &message);
+        }
         for cursor in &mut self.cursors {
-            let Some(stream) = cursor.key.and_then(|key| state.stream(key)) else {
-                if !cursor.told.missing && !self.wants.single {
-                    cursor.told.missing = true;
-                    control::write_refused(
-                        out,
-                        &cursor.name,
-                        404,
-                        "there is no such stream on this server yet",
-                    );
-                }
-                continue;
-            };
-            cursor.notice_overflow(stream, skips_to_latest);
-            if let Some(gap) = cursor.gap.take() {
-                let resumed = stream
-                    .log
-                    .entry(cursor.next)
-                    .map(|entry| format!("{epoch}-{}-{}", entry.seq, cursor.next));
-                control::write_gap(out, &stream.name, &gap, resumed.as_deref());
+            let (stream, is_found) = cursor.look_up(state, self.wants.single);
+            self.has_joint_cursor &= !is_found;
+            if let Some(stream) = stream {
+                cursor.notice_overflow(stream, self.wants.latest_when_slow);
             }
-            if has_control {
-                cursor.tell_run(stream, out);
-                cursor.tell_state(stream, now, out);
+            cursor.tell_gap(state, out);
+            match stream {
+                Some(stream) if self.wants.control => {
+                    cursor.tell_run(stream, out);
+                    cursor.tell_state(stream, now, out);
+                }
+                None if !self.wants.single => cursor.tell_missing(out),
+                _ => {}
             }
         }
     }
@@ -314,11 +259,7 @@ impl Subscription {
             return None;
         }
         let key = cursor.key?;
-        let stream = state.stream(key)?;
-        let limit = stream
-            .hole_from(cursor.next.max(cursor.told.hole_before + 1))
-            .map_or(u64::MAX, |hole| hole.before);
-        let most = stream.log.next().min(limit).saturating_sub(cursor.next);
+        let most = cursor.plain_events(state.stream(key)?);
         (most > 0).then_some(Step::Copy {
             key,
             from: cursor.next,
@@ -326,227 +267,109 @@ impl Subscription {
         })
     }
 
-    /// Writes the event with the least position of all that are due.
-    fn write_next_event(&mut self, state: &State, out: &mut Vec<u8>) -> bool {
-        let due = |cursor: &Cursor| Some(state.stream(cursor.key?)?.log.entry(cursor.next)?.seq);
-        let least = self
-            .cursors
-            .iter()
-            .enumerate()
-            .filter_map(|(at, cursor)| Some((due(cursor)?, at)))
-            .min();
-        let Some((_, at)) = least else { return false };
-        let id = if self.wants.single {
-            if self.wants.positions {
-                IdLine::Position
-            } else {
-                IdLine::Own
+    /// Writes what has the least place of all that is due, and what follows it in the same stream before another's turn comes. Returns
+    /// whether there was anything.
+    fn write_due(&mut self, state: &State, full: usize, out: &mut Vec<u8>) -> bool {
+        let (mut least, mut second) = (None, u64::MAX);
+        for (at, cursor) in self.cursors.iter().enumerate() {
+            let due = cursor.stream(state).and_then(|stream| cursor.due(stream));
+            match (due, least) {
+                (Some(due), Some((first, _))) if due >= first => second = second.min(due),
+                (Some(due), _) => {
+                    second = least.map_or(second, |(first, _)| first);
+                    least = Some((due, at));
+                }
+                (None, _) => {}
             }
-        } else if self.has_joint_cursor {
-            IdLine::Position
-        } else {
-            IdLine::Absent
-        };
+        }
+        let Some((_, at)) = least else { return false };
+        let id = self.id_line();
         let cursor = &mut self.cursors[at];
-        let Some(stream) = cursor.key.and_then(|key| state.stream(key)) else {
+        let Some(stream) = cursor.stream(state) else {
             return false;
         };
-        cursor.tell_hole(stream, out);
-        if self.wants.control {
-            cursor.tell_run(stream, out);
-            cursor.tell_time(stream, out);
-        }
         let qualifier = (!self.wants.single).then_some(stream.name.as_str());
-        stream
-            .log
-            .copy_event(state.epoch(), cursor.next, qualifier, id, out);
-        cursor.next += 1;
-        self.written += 1;
-        true
+        loop {
+            if !cursor.tell_loss(stream, out) {
+                if self.wants.control {
+                    cursor.tell_run(stream, out);
+                    cursor.tell_time(stream, out);
+                }
+                cursor.write_event(state, stream, qualifier, id, out);
+                self.written += 1;
+            }
+            if out.len() >= full || cursor.due(stream).is_none_or(|due| due >= second) {
+                return true;
+            }
+        }
     }
 
-    /// Everything that is held has been written.
+    fn id_line(&self) -> IdLine {
+        match (self.wants.single, self.wants.positions) {
+            (true, false) => IdLine::Own,
+            (true, true) => IdLine::Position,
+            (false, _) if self.has_joint_cursor => IdLine::Position,
+            (false, _) => IdLine::Absent,
+        }
+    }
+
+    /// What is said when everything that is held of a stream, or of all, has been written.
     fn catch_up(&mut self, state: &State, now: Now, out: &mut Vec<u8>) {
-        let epoch = *state.epoch();
+        let mut has_all = true;
         for cursor in &mut self.cursors {
-            let Some(stream) = cursor.key.and_then(|key| state.stream(key)) else {
+            let Some(stream) = cursor.stream(state) else {
                 continue;
             };
-            cursor.tell_hole(stream, out);
+            if !cursor.is_caught_up(stream) {
+                has_all = false;
+                continue;
+            }
             if self.wants.control {
                 cursor.tell_run(stream, out);
                 cursor.tell_state(stream, now, out);
+                cursor.tell_ready(stream, out);
             }
-            if cursor.is_replaying {
-                cursor.is_replaying = false;
-                if self.wants.control {
-                    control::write(out, "sse.ready", None, &json!({"stream": stream.name}));
-                }
-            }
+            cursor.is_replaying = false;
         }
-        if !self.wants.single && !self.has_joint_cursor && self.keys().next().is_some() {
+        if has_all && !self.wants.single && !self.has_joint_cursor && self.keys().next().is_some() {
             self.has_joint_cursor = true;
-            if let Some(id) = self.resume_point(state) {
-                out.extend_from_slice(format!("id: {id}\n\n").as_bytes());
+            if let Some(point) = self.resume_point(state) {
+                out.extend_from_slice(format!("id: {point}\n\n").as_bytes());
             }
         }
         for cursor in &mut self.cursors {
-            let Some(stream) = cursor.key.and_then(|key| state.stream(key)) else {
+            let Some(stream) = cursor
+                .stream(state)
+                .filter(|stream| cursor.is_caught_up(stream))
+            else {
                 continue;
             };
-            let RunState::Ended(end) = &stream.state else {
-                continue;
-            };
-            if cursor.told.end_of_run == stream.run.number {
-                continue;
+            let id = (self.wants.single && stream.is_ended())
+                .then(|| end_id(*state.epoch(), u64::from(stream.run.number)));
+            if cursor.tell_end(stream, id.as_deref(), out) {
+                self.is_ended = self.wants.single;
             }
-            cursor.told.end_of_run = stream.run.number;
-            let id = self
-                .wants
-                .single
-                .then(|| end_id(epoch, u64::from(stream.run.number)));
-            control::write_end(out, stream, end, id.as_deref());
-            self.is_ended = self.wants.single;
         }
     }
 
     /// The position after which a reader that has got everything misses nothing; `None` while it has not.
-    fn resume_point(&self, state: &State) -> Option<String> {
-        let is_caught_up = self
-            .cursors
-            .iter()
-            .all(|cursor| cursor.is_caught_up(state) && !cursor.is_replaying);
-        if !is_caught_up || state.seq() == 0 {
+    fn resume_point(&self, state: &State) -> Option<Position> {
+        let has_all = |cursor: &Cursor| {
+            let stream = cursor.stream(state);
+            stream.is_none_or(|stream| cursor.is_caught_up(stream) && !cursor.is_replaying)
+        };
+        if state.seq() == 0 || !self.cursors.iter().all(has_all) {
             return None;
         }
-        let newest = |cursor: &Cursor| {
-            let n = cursor.next.checked_sub(1)?;
-            Some((state.stream(cursor.key?)?.log.entry(n)?.seq, n))
+        // One stream: its `n` counts exactly what is missing should all be gone when the reader returns.
+        let n = match self.cursors.as_slice() {
+            [cursor] if self.wants.single => cursor.next.saturating_sub(1),
+            _ => 0,
         };
-        match self.cursors.iter().filter_map(newest).max() {
-            Some((seq, n)) => Some(format!("{}-{seq}-{n}", state.epoch())),
-            None => Some(format!("{}-{}-0", state.epoch(), state.seq())),
-        }
-    }
-}
-
-impl Cursor {
-    /// Fixes the cursor as soon as the stream exists. Returns `false` where the reader has seen its end.
-    fn find_stream(&mut self, state: &State, is_only: bool) -> bool {
-        let Some((key, stream)) = state.find(&self.name) else {
-            return true;
-        };
-        self.key = Some(key);
-        match resolve(stream, &self.start, state.epoch(), state.seq(), is_only) {
-            Resolved::From { next, gap } => {
-                self.next = next;
-                self.gap = gap;
-                true
-            }
-            Resolved::SeenEnd => {
-                self.next = stream.log.next();
-                self.told.end_of_run = stream.run.number;
-                false
-            }
-        }
-    }
-
-    fn is_caught_up(&self, state: &State) -> bool {
-        self.key
-            .and_then(|key| state.stream(key))
-            .is_none_or(|stream| self.next >= stream.log.next())
-    }
-
-    /// The reader was too slow for the live window.
-    fn notice_overflow(&mut self, stream: &Stream, skips_to_latest: bool) {
-        if self.next >= stream.log.first() {
-            return;
-        }
-        let first = if skips_to_latest {
-            stream.log.next()
-        } else {
-            stream.log.first()
-        };
-        let earlier = self.gap.take();
-        let count = first - self.next + earlier.as_ref().and_then(|gap| gap.count).unwrap_or(0);
-        self.gap = Some(Gap {
-            reason: earlier
-                .as_ref()
-                .map_or(GapReason::Overflow, |gap| gap.reason),
-            lost: Some((
-                earlier
-                    .as_ref()
-                    .and_then(|gap| gap.lost)
-                    .map_or(self.next, |lost| lost.0),
-                first - 1,
-            )),
-            count: earlier
-                .as_ref()
-                .is_none_or(|gap| gap.count.is_some())
-                .then_some(count),
-            requested: earlier.and_then(|gap| gap.requested),
-        });
-        self.next = first;
-    }
-
-    fn tell_hole(&mut self, stream: &Stream, out: &mut Vec<u8>) {
-        let Some(hole) = stream
-            .hole_from(self.next)
-            .filter(|hole| hole.before == self.next)
-        else {
-            return;
-        };
-        if self.told.hole_before >= hole.before {
-            return;
-        }
-        self.told.hole_before = hole.before;
-        let gap = Gap {
-            reason: GapReason::Overflow,
-            requested: None,
-            lost: None,
-            count: Some(hole.count),
-        };
-        control::write_gap(out, &stream.name, &gap, None);
-    }
-
-    fn tell_run(&mut self, stream: &Stream, out: &mut Vec<u8>) {
-        let Some(run) = stream.marks.iter().rev().find(|run| run.first <= self.next) else {
-            return;
-        };
-        if self.told.run >= run.number {
-            return;
-        }
-        self.told.run = run.number;
-        self.told.time = None;
-        control::write_run(out, stream, run);
-    }
-
-    fn tell_state(&mut self, stream: &Stream, now: Now, out: &mut Vec<u8>) {
-        let is = (stream.state_name(), stream.subscribers);
-        if let Some(told) = self.told.state {
-            let is_due = told.0 != is.0 || now.mono >= self.told.state_at + STATE_STEP;
-            if told == is || !is_due {
-                return;
-            }
-        }
-        self.told.state = Some(is);
-        self.told.state_at = now.mono;
-        control::write_state(out, stream);
-    }
-
-    fn tell_time(&mut self, stream: &Stream, out: &mut Vec<u8>) {
-        let Some(at) = stream.log.entry(self.next).map(|entry| entry.at) else {
-            return;
-        };
-        if self.told.time.is_some_and(|told| at < told + TIME_STEP) {
-            return;
-        }
-        self.told.time = Some(at);
-        control::write(
-            out,
-            "sse.time",
-            None,
-            &json!({"stream": stream.name, "at": at}),
-        );
+        Some(Position {
+            epoch: *state.epoch(),
+            seq: state.seq(),
+            n,
+        })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jupyter_sse_codec::Decoder;
 use jupyter_sse_hub::log::Incoming;
-use jupyter_sse_hub::{Hub, HubOptions, Query, Socket, Wants};
+use jupyter_sse_hub::{Hub, HubOptions, Query, Socket, Subscription, Wants};
 
 pub(crate) fn body(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
@@ -44,7 +44,10 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn attach(hub: &Hub, query: Query) -> Self {
-        let subscription = hub.subscribe(query).unwrap();
+        Self::carry(hub, hub.subscribe(query).unwrap())
+    }
+
+    pub(crate) fn carry(hub: &Hub, subscription: Subscription) -> Self {
         let (near, far) = UnixStream::pair().unwrap();
         hub.attach(
             subscription,

@@ -3,5 +3,6 @@
 
 mod carry;
 mod client;
+mod coming;
 mod kernel;
 mod patience;
