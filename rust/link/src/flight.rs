@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use crate::queue::{Chunk, frames};
+use crate::chunk::{Chunk, frames};
 
 /// Slices for one vectored write.
 pub(crate) const MAX_SLICES: usize = 16;

@@ -4,9 +4,9 @@
 //! socket, keeps it until the hub confirms it, and after a new connection sends again exactly what the hub does not
 //! have. The other way come receipts, answers and [`Command`]s.
 //!
-//! - `queue`: what is not confirmed, its bound, and what happens at it: pure.
+//! - `queue`, `chunk`: what is not confirmed, its bound, and what happens at it: pure.
 //! - `flight`: the part of it that the thread is writing or has written: pure.
-//! - `keys`: the open streams: pure.
+//! - `keys`, `requests`: the open streams and the open questions: pure.
 //! - `connection`, `socket`: one connection and its frames.
 //! - `thread`: dials, reads, writes, dials again.
 //! - `link`, `command`: what a kernel calls and what it is told.
@@ -14,6 +14,7 @@
 //! Nothing here waits while it holds the lock, no frame costs a system call while the thread is busy, and no event is
 //! dropped without a `Lost` frame in its place.
 
+mod chunk;
 mod command;
 mod connection;
 mod error;
@@ -25,6 +26,7 @@ mod model_test;
 mod options;
 mod queue;
 mod redial;
+mod requests;
 mod shared;
 #[cfg_attr(not(unix), path = "no_socket.rs")]
 mod socket;

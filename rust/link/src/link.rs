@@ -28,7 +28,6 @@ pub struct Link(Arc<Handle>);
 
 struct Handle {
     shared: Arc<Shared>,
-    max_event_bytes: usize,
     overflow_after: Duration,
 }
 
@@ -84,8 +83,12 @@ impl Link {
         getrandom::fill(&mut link)?;
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let shared = Arc::new(Shared::new(Queue::new(options.max_unsent_bytes), waker));
-        let (max_event_bytes, overflow_after) = (options.max_event_bytes, options.overflow_after);
+        let shared = Arc::new(Shared::new(
+            Queue::new(options.max_unsent_bytes),
+            waker,
+            options.max_event_bytes,
+        ));
+        let overflow_after = options.overflow_after;
         let worker = LinkThread::new(Arc::clone(&shared), poll, link, options);
         // Not kept: a forked child could not join a thread that it does not have, nor even forget it safely.
         thread::Builder::new()
@@ -94,7 +97,6 @@ impl Link {
             .map(drop)?;
         Ok(Self(Arc::new(Handle {
             shared,
-            max_event_bytes,
             overflow_after,
         })))
     }
@@ -112,7 +114,7 @@ impl Link {
         timeout: Duration,
     ) -> Result<Opened, OpenError> {
         check_name(name).map_err(OpenError::Name)?;
-        let (bytes, limit) = (name.len() + options.len(), self.0.max_event_bytes);
+        let (bytes, limit) = (name.len() + options.len(), self.0.shared.max_event_bytes());
         if bytes > limit {
             return Err(OpenError::TooLarge { bytes, limit });
         }
@@ -209,7 +211,7 @@ impl Link {
     /// The stream is not open, the link is closed, or `error` is longer than an event may be. A stream that the
     /// hub refused is forgotten without an error.
     pub fn end(&self, key: u32, reason: EndReason, error: &str) -> Result<(), SendError> {
-        let limit = self.0.max_event_bytes;
+        let limit = self.0.shared.max_event_bytes();
         if error.len() > limit {
             return Err(SendError::TooLarge {
                 bytes: error.len(),
@@ -285,7 +287,7 @@ impl Link {
     ///
     /// A request that is too long, or the link is closed.
     pub fn ask(&self, body: &str) -> Result<u32, RequestError> {
-        let (bytes, limit) = (body.len(), self.0.max_event_bytes);
+        let (bytes, limit) = (body.len(), self.0.shared.max_event_bytes());
         if bytes > limit {
             return Err(RequestError::TooLarge { bytes, limit });
         }
@@ -336,9 +338,9 @@ impl Link {
         self.shared().ok()?.commands.next(timeout)
     }
 
-    /// What one event's data, retry and comment lines may take, in bytes.
+    /// What one event's data, retry and comment lines may take, in bytes: what this side and the server allow.
     pub fn max_event_bytes(&self) -> usize {
-        self.0.max_event_bytes
+        self.0.shared.max_event_bytes()
     }
 
     /// Whether a server is connected.

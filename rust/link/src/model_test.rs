@@ -7,8 +7,9 @@ use std::io::IoSlice;
 use jupyter_sse_codec::frame::{self, ToHub};
 use proptest::prelude::*;
 
+use crate::chunk::Chunk;
 use crate::flight::{Flight, MAX_SLICES};
-use crate::queue::{Chunk, Full, Queue};
+use crate::queue::{Full, Queue};
 
 const MAX_BYTES: usize = 16 * 1024;
 

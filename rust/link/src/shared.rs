@@ -1,17 +1,17 @@
 //! What the kernel's threads and the link thread share.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use jupyter_sse_codec::frame::ToHub;
 use mio::Waker;
+use serde_json::Value;
 
 use crate::command::{Command, Commands};
 use crate::keys::Keys;
 use crate::queue::Queue;
+use crate::requests::Requests;
 use crate::socket::OpenSocket;
 
 /// How the link stands to the server.
@@ -41,6 +41,10 @@ pub(crate) struct Shared {
     /// This process is a fork of the one that owns the link.
     pub(crate) is_abandoned: AtomicBool,
     pub(crate) socket: OpenSocket,
+    /// What this side allows one event, in bytes.
+    own_max_event_bytes: usize,
+    /// The same, or less where the server allows less. It guards nothing: who reads an old value sends one event more.
+    max_event_bytes: AtomicUsize,
 }
 
 /// What the lock guards.
@@ -72,7 +76,7 @@ pub(crate) struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(queue: Queue, waker: Waker) -> Self {
+    pub(crate) fn new(queue: Queue, waker: Waker, max_event_bytes: usize) -> Self {
         let state = State {
             queue,
             keys: Keys::default(),
@@ -98,6 +102,8 @@ impl Shared {
             is_stopping: AtomicBool::new(false),
             is_abandoned: AtomicBool::new(false),
             socket: OpenSocket::none(),
+            own_max_event_bytes: max_event_bytes,
+            max_event_bytes: AtomicUsize::new(max_event_bytes),
         }
     }
 
@@ -105,6 +111,23 @@ impl Shared {
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What one event may take, in bytes: what both sides allow.
+    #[inline]
+    pub(crate) fn max_event_bytes(&self) -> usize {
+        self.max_event_bytes.load(Ordering::Relaxed)
+    }
+
+    /// A server is connected that says this of itself, in JSON.
+    pub(crate) fn meet(&self, server: &str) {
+        let server: Value = serde_json::from_str(server).unwrap_or_default();
+        let limit = server.get("max_event_bytes").and_then(Value::as_u64);
+        let limit = limit.map_or(usize::MAX, |limit| {
+            usize::try_from(limit).unwrap_or(usize::MAX)
+        });
+        self.max_event_bytes
+            .store(limit.min(self.own_max_event_bytes), Ordering::Relaxed);
     }
 
     /// Lets go of the lock after something was queued.
@@ -279,83 +302,4 @@ fn time_left(deadline: Option<Instant>) -> Option<Duration> {
         return Some(Duration::MAX);
     };
     Some(deadline.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
-}
-
-/// Questions to the hub that somebody waits for.
-#[derive(Default)]
-pub(crate) struct Requests {
-    pending: BTreeMap<u32, Request>,
-    last_request: u32,
-    has_unsent: bool,
-}
-
-struct Request {
-    body: String,
-    is_sent: bool,
-    answer: Option<(u16, String)>,
-}
-
-impl Requests {
-    /// A number that no other request or `Open` of this link has.
-    pub(crate) fn draw(&mut self) -> u32 {
-        self.last_request += 1;
-        self.last_request
-    }
-
-    pub(crate) fn ask(&mut self, request: u32, body: &str) {
-        self.pending.insert(
-            request,
-            Request {
-                body: body.to_owned(),
-                is_sent: false,
-                answer: None,
-            },
-        );
-        self.has_unsent = true;
-    }
-
-    /// Takes the answer, if it is there.
-    pub(crate) fn take_answer(&mut self, request: u32) -> Option<(u16, String)> {
-        let answer = self.pending.get_mut(&request)?.answer.take()?;
-        self.pending.remove(&request);
-        Some(answer)
-    }
-
-    /// Nobody waits any more.
-    pub(crate) fn forget(&mut self, request: u32) {
-        self.pending.remove(&request);
-    }
-
-    pub(crate) fn answer(&mut self, request: u32, status: u16, body: &str) {
-        if let Some(pending) = self.pending.get_mut(&request) {
-            pending.answer = Some((status, body.to_owned()));
-        }
-    }
-
-    /// A new connection has seen none of the requests that are not answered.
-    fn send_again(&mut self) {
-        for request in self.pending.values_mut() {
-            request.is_sent = request.answer.is_some();
-        }
-        self.has_unsent = true;
-    }
-
-    /// Appends the frames of the requests that the present connection has not seen.
-    pub(crate) fn encode_unsent(&mut self, out: &mut Vec<u8>) {
-        if !std::mem::take(&mut self.has_unsent) {
-            return;
-        }
-        for (&request, pending) in self
-            .pending
-            .iter_mut()
-            .filter(|(_, pending)| !pending.is_sent)
-        {
-            ToHub::Request {
-                request,
-                body: &pending.body,
-            }
-            .encode(out);
-            pending.is_sent = true;
-        }
-    }
 }

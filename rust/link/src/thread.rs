@@ -188,7 +188,12 @@ impl LinkThread {
             redial.progress();
             acknowledge(shared, flight, acked_seq);
         }
-        outcome
+        outcome.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof if !is_welcome => invalid_data(
+                "the server hung up without a welcome: have kernel and server the same jupyter_sse and the same user?",
+            ),
+            _ => error,
+        })
     }
 
     /// Writes everything that is queued, and returns how long to wait for the next event.
@@ -263,6 +268,7 @@ fn welcome(
              use the same jupyter_sse in the kernel and in the server"
         )));
     }
+    shared.meet(server);
     let mut state = shared.lock();
     let mut acked_seq = state.queue.acked_seq();
     if known {

@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jupyter_sse_codec::encode_body;
-use jupyter_sse_codec::frame::ToKernel;
+use jupyter_sse_codec::frame::{ToKernel, VERSION};
 use jupyter_sse_link::{
     Command, EndReason, Gone, Link, OpenError, Opened, Refusal, RequestError, RunKind, SendError,
 };
@@ -438,6 +438,48 @@ fn a_server_of_another_version_is_told_once_and_never_linked() {
     assert!(reason.contains("version 99"), "{reason}");
     assert_eq!(link.next_command(Some(Duration::ZERO)), None);
     assert!(!link.is_linked());
+}
+
+#[test]
+fn a_server_that_hangs_up_without_a_welcome_is_told_once() {
+    let folder = Folder::new();
+    let server = Server::bind(&folder.socket());
+    let link = Link::start(folder.options()).unwrap();
+    for _ in 0..3 {
+        server.accept().next();
+    }
+    let told = link.next_command(Some(PATIENCE));
+    assert!(
+        matches!(told, Some(Command::Unlinked { reason }) if reason.contains("same jupyter_sse"))
+    );
+    assert_eq!(link.next_command(Some(Duration::ZERO)), None);
+}
+
+#[test]
+fn the_smaller_of_both_sides_limits_holds() {
+    let folder = Folder::new();
+    let mut options = folder.options();
+    options.max_event_bytes = 5000;
+    let server = Server::bind(&folder.socket());
+    let link = Link::start(options).unwrap();
+    for (said, limit) in [
+        ("{}", 5000),
+        (r#"{"max_event_bytes":100}"#, 100),
+        (r#"{"max_event_bytes":9000}"#, 5000),
+    ] {
+        let mut peer = server.accept();
+        peer.next();
+        peer.say(ToKernel::Welcome {
+            version: VERSION,
+            epoch: "",
+            known: false,
+            last_seq: 0,
+            server: said,
+        });
+        eventually("the limit", || {
+            (link.server()? == said && link.max_event_bytes() == limit).then_some(())
+        });
+    }
 }
 
 #[test]
