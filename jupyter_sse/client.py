@@ -1,0 +1,367 @@
+"""This process's way to the hub that holds its streams: found, linked, and closed at the end.
+
+One client serves a process, and every thread of it. Where no Jupyter server with jupyter_sse is around (VS Code,
+``jupyter console``, papermill, a plain program) the process runs a hub of its own, so that all works but the browser.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import re
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from jupyter_sse._rust import Hub, Link
+from jupyter_sse.loop import LoopThread
+from jupyter_sse.origin import notebook_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jupyter_sse._rust import Producer
+    from jupyter_sse.display import Pictures
+    from jupyter_sse.origin import Origin
+    from jupyter_sse.run import Run
+    from jupyter_sse.stream import Stream
+
+LINK_VARIABLE = "JUPYTER_SSE_LINK"
+"""Set by the server for all its kernels: ``<server pid>:<path of the hub's socket>``."""
+
+KERNEL_VARIABLE = "JUPYTER_SSE_KERNEL"
+"""Set by a kernel for its child processes: ``<kernel>:<path of the hub's socket>``."""
+
+CONFIRM_TIMEOUT = 1.0
+FLUSH_TIMEOUT = 2.0
+STOP_TIMEOUT = 5.0
+UNATTENDED_TIMEOUT = 10.0
+
+
+class Owner(Protocol):
+    """What feeds a stream, and is told what the hub has to say to it. Called from the client's own thread."""
+
+    def stop_requested(self) -> None:
+        """Somebody wants the producer to stop."""
+
+    def refused(self, message: str) -> None:
+        """The hub does not take the producer's events: it was opened unconfirmed, or the hub was started anew."""
+
+    def process_ends(self) -> None:
+        """This process is about to end: say so to the hub."""
+
+    def forked(self) -> None:
+        """Called in a forked child: what is open belongs to the parent."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the hub is and who we are.
+
+    Attributes:
+        link_path: the hub's Unix socket; None where this process is to run the hub.
+        kernel: who produces: the kernel's id, also in its child processes, else ``pid-<pid>``.
+        label: what a person calls us.
+        notebook: the first part of the names of this process's cells.
+    """
+
+    link_path: str | None
+    kernel: str
+    label: str
+    notebook: str
+
+
+def find_place(environment: Mapping[str, str]) -> Place:
+    """Find the hub by the environment, and what we are by the kernel's connection file.
+
+    Reads no other process's files and asks nobody.
+    """
+    kernel = _kernel_id()
+    if kernel is not None:
+        link_path = _server_link(environment)
+    else:
+        kernel, link_path = _parent_kernel(environment)
+        link_path = link_path or _server_link(environment)
+    notebook = notebook_name(environment, kernel)
+    session = environment.get("JPY_SESSION_NAME")
+    label = Path(session).name if session else notebook if _kernel_id() else Path(sys.argv[0]).name or "python"
+    return Place(link_path, kernel, label, notebook)
+
+
+def _kernel_id() -> str | None:
+    """Return the id in the name of this kernel's connection file; None outside kernels."""
+    module = sys.modules.get("ipykernel.kernelapp")
+    if module is None or not module.IPKernelApp.initialized():
+        return None
+    connection_file = Path(module.IPKernelApp.instance().connection_file).stem
+    match = re.fullmatch(r"kernel-([0-9a-f-]{36})", connection_file)
+    return match[1] if match else f"pid-{os.getpid()}"
+
+
+def _parent_kernel(environment: Mapping[str, str]) -> tuple[str, str | None]:
+    kernel, _, path = environment.get(KERNEL_VARIABLE, "").partition(":")
+    return (kernel, path) if kernel and _answers(path) else (f"pid-{os.getpid()}", None)
+
+
+def _server_link(environment: Mapping[str, str]) -> str | None:
+    server, _, path = environment.get(LINK_VARIABLE, "").partition(":")
+    # A kernel of another server inherits the variable when that server was started from a notebook or terminal of ours.
+    if environment.get("JPY_PARENT_PID", server) != server:
+        return None
+    return path if _answers(path) else None
+
+
+def _answers(path: str) -> bool:
+    """Say whether somebody listens at a Unix socket. A dead server leaves its socket behind."""
+    if not path or not hasattr(socket, "AF_UNIX"):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(CONFIRM_TIMEOUT)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+@dataclass
+class Answer:
+    """What the hub answered: an HTTP status and the JSON body."""
+
+    status: int
+    body: Any
+
+
+class Client:
+    """The link of this process, and what it feeds.
+
+    Attributes:
+        place: where the hub is and who we are.
+        link_path: the socket of the hub, be it the server's or our own.
+        is_alone: there is no server; the hub runs in this process.
+        runs: the runs of this process that have not ended, by stream.
+        streams: what ``jupyter_sse.stream`` has made and nobody has closed, by name.
+
+    Threads: every method may be called from any thread.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.is_alone = place.link_path is None
+        self.runs: dict[str, Run] = {}
+        self.streams: dict[str, Stream] = {}
+        self._pid = os.getpid()
+        self._is_closed = False
+        self._has_announced = False
+        self._folder: str | None = None
+        self._files: set[Path] = set()
+        self._hub = self._start_hub() if self.is_alone else None
+        self.link_path: str = place.link_path or self._hub.link_path
+        self.link = Link(self.link_path, place.kernel, place.label)
+        self.loop_thread = LoopThread()
+        # Guards the three below. Nothing is called while it is held.
+        self._lock = threading.Lock()
+        self._owners: dict[int, Owner] = {}
+        self._opening = 0
+        self._early: dict[int, tuple[str, list[Any]]] = {}
+        os.environ[KERNEL_VARIABLE] = f"{place.kernel}:{self.link_path}"
+        threading.Thread(target=self._obey, name="jupyter_sse commands", daemon=True).start()
+
+    @functools.cached_property
+    def pictures(self) -> Pictures:
+        """What keeps the pictures of this process's views up to date."""
+        # Programs that show nothing need not load it.
+        from jupyter_sse.display import Pictures
+
+        return Pictures(self)
+
+    def _start_hub(self) -> Hub:
+        return Hub(link_path=str(Path(self.private_folder(), "hub.sock")))
+
+    def private_folder(self) -> str:
+        """Return a folder that only this user can enter; it goes when the process ends."""
+        if self._folder is None:
+            self._folder = tempfile.mkdtemp(prefix="jupyter_sse-")
+        return self._folder
+
+    def remove_at_end(self, path: Path) -> None:
+        """Remove a file when the process ends."""
+        self._files.add(path)
+
+    def open(self, name: str, kind: str, options: Mapping[str, Any], owner: Owner) -> Producer:
+        """Open a stream for writing, and wait for the hub's word for at most a second.
+
+        Args:
+            name: the stream.
+            kind: "run" (a new run, ours alone) or "send" (joins this kernel's run or starts one).
+            options: history, ping_interval, view, origin.
+            owner: is told when somebody wants the producer to stop.
+
+        Raises:
+            OwnedError: another kernel owns the stream's run.
+            StreamNameError: the name is no name of a stream.
+        """
+        with self._lock:
+            self._opening += 1
+        try:
+            producer = self.link.open(name, kind, json.dumps(options), CONFIRM_TIMEOUT)
+        except BaseException:
+            with self._lock:
+                self._opening -= 1
+            raise
+        with self._lock:
+            self._opening -= 1
+            self._owners[producer.key] = owner
+            command = self._early.pop(producer.key, None)
+            if not self._opening:
+                self._early.clear()
+        if command is not None:
+            _pass_on(owner, *command)
+        return producer
+
+    def release(self, producer: Producer) -> None:
+        """Forget who owns a producer that has ended."""
+        with self._lock:
+            self._owners.pop(producer.key, None)
+
+    def request(self, op: str, *, timeout: float = 5.0, **fields: object) -> Answer:
+        """Ask the hub.
+
+        Raises:
+            LinkError: no answer in time.
+        """
+        status, body = self.link.request(json.dumps({"op": op, **fields}), timeout)
+        return Answer(status, json.loads(body) if body else None)
+
+    def announce(self, origin: Origin, text: str) -> None:
+        """Say once, below the cell that starts something first, that there is no server."""
+        if self.is_alone and not self._has_announced:
+            self._has_announced = True
+            origin.tell(text)
+
+    def stream_url(self, name: str) -> str | None:
+        """Return the address of a stream; None where no server is linked."""
+        server = self.link.server()
+        url = json.loads(server).get("url") if server else None
+        return f"{url.rstrip('/')}/sse/{name}" if url else None
+
+    def child_place(self) -> Place:
+        """Return where a forked child finds the hub: ours, under our name."""
+        return replace(self.place, link_path=self.link_path)
+
+    def forked(self) -> None:
+        """Called in the child of a fork: what is open belongs to the parent."""
+        for owner in {*self.streams.values(), *self._owners.values()}:
+            owner.forked()
+
+    def _obey(self) -> None:
+        """Pass on what the hub has to say, until the link is closed."""
+        while (command := self.link.next_command(None)) is not None:
+            kind, *arguments = command
+            if kind not in ("stop", "refused"):
+                continue
+            key, *details = arguments
+            with self._lock:
+                owner = self._owners.get(key)
+                if owner is None and self._opening:
+                    # It may be for the stream that another thread is opening just now.
+                    self._early[key] = (kind, details)
+            if owner is not None:
+                _pass_on(owner, kind, details)
+
+    def close(self) -> None:
+        """End what this process feeds, send what is still queued, for at most two seconds, and close the link."""
+        # A forked child inherits what its parent has registered to be done at exit.
+        if self._pid != os.getpid() or self._is_closed:
+            return
+        self._is_closed = True
+        self._end_runs()
+        with self._lock:
+            owners = list(self._owners.values())
+        for owner in owners:
+            owner.process_ends()
+        self.link.close(FLUSH_TIMEOUT)
+        if self._hub is not None:
+            self._hub.close()
+        for path in self._files:
+            path.unlink(missing_ok=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        if os.environ.get(KERNEL_VARIABLE, "").endswith(f":{self.link_path}"):
+            del os.environ[KERNEL_VARIABLE]
+
+    def _end_runs(self) -> None:
+        runs = list(self.runs.values())
+        if self.is_alone and any(run.origin.is_unattended for run in runs):
+            # A program that runs a notebook ends its kernel after the last cell, whose run may have just begun.
+            patience = time.monotonic() + UNATTENDED_TIMEOUT
+            for run in runs:
+                run.wait(max(0.0, patience - time.monotonic()))
+        for run in runs:
+            run.begin_stop()
+        deadline = time.monotonic() + STOP_TIMEOUT
+        for run in runs:
+            run.stop(deadline)
+
+
+def _pass_on(owner: Owner, kind: str, details: list[Any]) -> None:
+    if kind == "stop":
+        owner.stop_requested()
+    else:
+        owner.refused(*details)
+
+
+class _Process:
+    """The client of this process, which there is one of: module-level functions have nobody to hand it to them."""
+
+    def __init__(self) -> None:
+        # Guards the making of the client.
+        self.lock = threading.Lock()
+        self.client: Client | None = None
+        # What a fork has copied is neither used nor dropped: its threads are not here.
+        self.inherited: list[Client] = []
+
+    def forked(self) -> None:
+        self.lock = threading.Lock()
+        if self.client is not None:
+            self.inherited.append(self.client)
+            self.client.forked()
+            self.client = None
+
+
+_process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.forked)
+
+
+def client() -> Client:
+    """Return this process's client, made at the first call."""
+    with _process.lock:
+        if _process.client is None:
+            inherited = _process.inherited[-1] if _process.inherited else None
+            place = find_place(os.environ) if inherited is None else inherited.child_place()
+            _process.client = Client(place)
+            atexit.register(_process.client.close)
+            _close_at_child_end(_process.client)
+        return _process.client
+
+
+def current_client() -> Client | None:
+    """Return this process's client, if anything has needed one so far."""
+    return _process.client
+
+
+def _close_at_child_end(client: Client) -> None:
+    # A child process of multiprocessing may end without calling what atexit knows.
+    process = sys.modules.get("multiprocessing.process")
+    util = sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, client.close, exitpriority=10)
