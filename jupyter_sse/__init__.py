@@ -1,24 +1,66 @@
-"""Notebook cells that yield are live event streams."""
+"""Notebook cells that yield are live event streams.
+
+%load_ext jupyter_sse
+
+for step in range(10_000):
+    yield {"loss": train_step(), "step": step}
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_HOMES = {
-    "Decoder": "jupyter_sse._rust",
-    "ServerSentEvent": "jupyter_sse._rust",
-    "encode": "jupyter_sse.encoding",
-}
-"""Public names and where they are at home: a name is imported when it is first asked for."""
+from jupyter_sse._rust import Decoder, ServerSentEvent
+
+# These three have the names of their modules, so they are imported now: a module that is imported later would take
+# the name in this package for itself.
+from jupyter_sse.broadcast import broadcast
+from jupyter_sse.encoding import encode
+from jupyter_sse.error import SSEError
+from jupyter_sse.progress import track
+from jupyter_sse.stream import Stream, stream
+from jupyter_sse.subscribe import Subscription, subscribe
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_sse.widget import StreamView
+
+__all__ = [
+    "Decoder",
+    "SSEError",
+    "ServerSentEvent",
+    "Stream",
+    "StreamView",
+    "Subscription",
+    "broadcast",
+    "encode",
+    "stream",
+    "subscribe",
+    "track",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    # ipywidgets takes a tenth of a second to import, which only its users are to wait for.
+    if name == "StreamView":
+        return import_module("jupyter_sse.widget").StreamView
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Do what ``%load_ext jupyter_sse`` asks for: cells that yield are streams, and ``%sse`` is known."""
+    from jupyter_sse.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Do what ``%unload_ext jupyter_sse`` asks for. Streams that run go on."""
+    from jupyter_sse.extension import unload
+
+    unload(shell)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
@@ -29,5 +71,5 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:
-    """Tell JupyterLab where the built labextension is, for `jupyter labextension develop`."""
+    """Tell JupyterLab where the built labextension is, for ``jupyter labextension develop``."""
     return [{"src": "labextension", "dest": "jupyter_sse"}]

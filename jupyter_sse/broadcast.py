@@ -1,0 +1,163 @@
+"""``@broadcast``: one run of a generator function, shared by all who read its stream."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from jupyter_sse._rust import check_name
+from jupyter_sse.client import client
+from jupyter_sse.options import StreamOptions, stream_options
+from jupyter_sse.origin import Origin
+from jupyter_sse.start import start_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jupyter_sse.run import Run
+    from jupyter_sse.stream import Stream
+
+
+def broadcast(
+    name: str,
+    *,
+    history: int | Mapping[str, float] | None = None,
+    ping_interval: float | None = None,
+    view: str | bool | None = None,
+    x: str | None = None,
+    y: str | Iterable[str] | None = None,
+    window: str | None = None,
+    loop: str = "own",
+) -> Callable[[Callable[..., Any]], Broadcast]:
+    """Decorate a generator function: what it yields is a stream, whoever and however many read it.
+
+    A function that can be called without arguments starts at once; else the first call starts it. Each call is a new
+    run of the stream, and ends the one before. In a notebook the cell shows the view.
+
+        @sse.broadcast("cpu")
+        def cpu():
+            while True:
+                yield psutil.cpu_percent(interval=1)
+
+    Args:
+        name: of the stream.
+        history: as for ``jupyter_sse.stream``.
+        ping_interval: likewise.
+        view: likewise; False shows none.
+        x: likewise.
+        y: likewise.
+        window: likewise.
+        loop: where an async generator runs: "own" (jupyter_sse's loop) or "main" (the kernel's).
+
+    Raises:
+        StreamNameError: no stream can have this name.
+        OwnedError: another kernel owns the stream's run.
+        TypeError: what is decorated is no generator function.
+        ValueError: an option is wrong.
+    """
+    check_name(name)
+    options = stream_options(
+        history=history,
+        ping_interval=ping_interval,
+        view=view if isinstance(view, str) else None,
+        x=x,
+        y=y,
+        window=window,
+        origin=Origin.here(),
+    )
+    shows = view is not False
+
+    def decorate(function: Callable[..., Any]) -> Broadcast:
+        made = Broadcast(function, name, options, loop=loop, shows=shows)
+        if _needs_no_argument(function):
+            made()
+        return made
+
+    return decorate
+
+
+class Broadcast:
+    """A generator function that feeds a stream. Calling it starts a new run.
+
+    Attributes:
+        name: of the stream.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], name: str, options: StreamOptions, *, loop: str, shows: bool
+    ) -> None:
+        self._is_async = inspect.isasyncgenfunction(function)
+        if not self._is_async and not inspect.isgeneratorfunction(function):
+            raise TypeError(
+                f"@broadcast({name!r}): expected a function with a yield, got {function!r}; a function that returns an "
+                "iterable can be sent with sse.stream(name).send_all(…)"
+            )
+        functools.update_wrapper(self, function)
+        self.name = name
+        self._function = function
+        self._options = options
+        self._loop = loop
+        self._shows = shows
+
+    def __call__(self, *arguments: Any, **named: Any) -> Broadcast:
+        """Start a new run; wait for its first yield, for a second at most.
+
+        Raises:
+            OwnedError: another kernel owns the stream's run.
+            BaseException: what the generator raised in that time.
+        """
+        origin = Origin.here()
+        run = start_run(
+            self.name,
+            _CallSource(functools.partial(self._function, *arguments, **named)),
+            is_async=self._is_async,
+            loop=self._loop,
+            options=self._options,
+            origin=origin,
+            shows=self._shows and origin.shell is not None,
+        )
+        run.wait_for_first()
+        return self
+
+    @property
+    def stream(self) -> Stream:
+        """The stream, to look at it."""
+        from jupyter_sse.stream import stream
+
+        return stream(self.name)
+
+    def stop(self) -> None:
+        """Stop the run, and wait until the generator's ``finally`` has run."""
+        run = self._run()
+        if run is not None:
+            run.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """The generator has not ended."""
+        return self._run() is not None
+
+    def _run(self) -> Run | None:
+        return client().runs.get(self.name)
+
+    def __repr__(self) -> str:
+        return f"<Broadcast {self.name!r} of {self._function.__qualname__}>"
+
+
+class _CallSource:
+    """A call of a generator function, of which each run is a life."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+
+    def make(self) -> tuple[Any, None]:
+        return self._call(), None
+
+
+def _needs_no_argument(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        return False
+    return True

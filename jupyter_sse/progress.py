@@ -1,0 +1,163 @@
+"""``track``: the progress of a loop as a stream."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from jupyter_sse.client import client
+from jupyter_sse.encoding import parts
+from jupyter_sse.error import SSEError
+from jupyter_sse.options import stream_options
+from jupyter_sse.origin import Origin, cell_stream_name
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+
+    from jupyter_sse._rust import Producer
+    from jupyter_sse.display import View
+
+Item = TypeVar("Item")
+
+INTERVAL = 0.1
+"""Seconds between two events, at least; the last one is always sent."""
+
+
+def track(
+    iterable: Iterable[Item] | AsyncIterable[Item], name: str | None = None, *, total: int | None = None
+) -> Track[Item]:
+    """Iterate as before, and show how far it is: a stream of progress, with a view under the cell.
+
+        for batch in sse.track(loader):
+            ...
+
+    Each event has ``n`` (done so far), ``total`` (None where it is unknown), ``elapsed`` and ``remaining`` in seconds
+    and ``rate`` per second. At most ten a second are sent, and one at the end. Being stopped from the view ends the
+    reports, never the loop.
+
+    Args:
+        iterable: what is iterated over, with ``for`` or ``async for``.
+        name: of the stream; that of the cell, with ``/track`` behind it, where none is given.
+        total: how many there are, where ``len`` does not know.
+
+    Raises:
+        StreamNameError: no stream can have this name.
+        OwnedError: another kernel owns the stream's run; raised when the iteration begins.
+    """
+    origin = Origin.here()
+    if name is None:
+        name = f"{cell_stream_name(origin, client().place.notebook)}/track"
+    return Track(iterable, name, total if total is not None else _length(iterable), origin)
+
+
+def _length(iterable: Any) -> int | None:
+    try:
+        return len(iterable)
+    except TypeError:
+        return None
+
+
+class Track(Generic[Item]):
+    """An iterable that reports its progress. Made by ``track``."""
+
+    def __init__(
+        self, iterable: Iterable[Item] | AsyncIterable[Item], name: str, total: int | None, origin: Origin
+    ) -> None:
+        self.name = name
+        self._iterable = iterable
+        self._total = total
+        self._origin = origin
+
+    def __iter__(self) -> Iterator[Item]:
+        with _Report(self.name, self._total, self._origin) as report:
+            for item in self._iterable:
+                yield item
+                report.step()
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        with _Report(self.name, self._total, self._origin) as report:
+            async for item in self._iterable:
+                yield item
+                report.step()
+
+    def __len__(self) -> int:
+        if self._total is None:
+            raise TypeError(f"{type(self._iterable).__name__} does not know its length")
+        return self._total
+
+
+class _Report:
+    """The stream of one iteration."""
+
+    def __init__(self, name: str, total: int | None, origin: Origin) -> None:
+        self._name = name
+        self._total = total
+        self._origin = origin
+        self._n = 0
+        self._producer: Producer | None = None
+        self._view: View | None = None
+
+    def __enter__(self) -> _Report:
+        here = client()
+        options = stream_options(view="progress", origin=self._origin)
+        self._producer = here.open(self._name, "run", options.as_json(), self)
+        if self._origin.shell is not None:
+            from jupyter_sse.display import View
+
+            self._view = View(here, self._name, options.view, self._origin, self._producer.run)
+            self._view.show()
+        self._begun = monotonic()
+        self._next = self._begun
+        self.send(self._begun)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _frames: object) -> None:
+        self.send(monotonic())
+        self._end("done" if kind is None else "stopped" if kind is GeneratorExit else "error")
+
+    def step(self) -> None:
+        """Count one more."""
+        self._n += 1
+        now = monotonic()
+        if now >= self._next:
+            self.send(now)
+
+    def send(self, now: float) -> None:
+        """Tell how far it is."""
+        self._next = now + INTERVAL
+        producer = self._producer
+        if producer is None:
+            return
+        elapsed = now - self._begun
+        rate = self._n / elapsed if elapsed > 0 else None
+        left = None if self._total is None or not rate else max(self._total - self._n, 0) / rate
+        values = {"n": self._n, "total": self._total, "rate": rate, "elapsed": elapsed, "remaining": left}
+        try:
+            producer.send(*parts(values))
+        except SSEError:
+            # Stopped from outside, or refused: the loop is worth more than its report.
+            self._producer = None
+
+    def _end(self, reason: str) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            client().release(producer)
+            producer.end(reason)
+        if self._view is not None:
+            self._view.close()
+
+    def stop_requested(self) -> None:
+        """Called by the client: no reports any more."""
+        self._end("stopped")
+
+    def refused(self, _message: str) -> None:
+        """Called by the client: no reports any more."""
+        self._end("stopped")
+
+    def process_ends(self) -> None:
+        """Called by the client: this process is about to end."""
+        self._end("stopped")
+
+    def forked(self) -> None:
+        """Called by the client in a forked child: the parent's loop goes on there."""
+        self._producer = None

@@ -1,0 +1,306 @@
+"""A stream as a program holds it: to send to it, to look at it, to end it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+from jupyter_sse._rust import check_name
+from jupyter_sse.client import CONFIRM_TIMEOUT, client
+from jupyter_sse.encoding import parts
+from jupyter_sse.error import LinkError, OwnedError, StreamEndedError, UnknownStreamError
+from jupyter_sse.options import stream_options
+from jupyter_sse.origin import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable, Mapping
+
+    import pandas as pd
+
+    from jupyter_sse._rust import Producer
+    from jupyter_sse.display import View
+
+
+def stream(
+    name: str,
+    *,
+    history: int | Mapping[str, float] | None = None,
+    ping_interval: float | None = None,
+    view: str | None = None,
+    x: str | None = None,
+    y: str | Iterable[str] | None = None,
+    window: str | None = None,
+) -> Stream:
+    """Get a stream, or create it where there is none. The same name gives the same object until it is closed.
+
+    Returns when the hub has confirmed the stream, where a hub is linked: after one second at most.
+
+    Args:
+        name: segments of letters, digits and ``._~-``, joined by ``/``.
+        history: how much newcomers get: a number of events, or a dict of bounds "events", "bytes" and "seconds".
+        ping_interval: seconds of silence after which readers are written a keep-alive.
+        view: how it is shown: plot, table, log, value, progress or raw; by its events where it is not given.
+        x: the key of the x axis.
+        y: the keys that are drawn.
+        window: how much of the x axis is shown, such as "60 s" or "1000".
+
+    Raises:
+        StreamNameError: no stream can have this name.
+        ValueError: an option is wrong.
+    """
+    check_name(name)
+    options = stream_options(
+        history=history, ping_interval=ping_interval, view=view, x=x, y=y, window=window, origin=Origin.here()
+    )
+    here = client()
+    found = here.streams.get(name)
+    if found is None:
+        found = here.streams.setdefault(name, Stream(name))
+        found._create_if_unknown(options)
+    elif options.is_given:
+        found._options = options
+    return found
+
+
+class Stream:
+    """A stream as a program holds it. Made by ``jupyter_sse.stream``.
+
+    Can be sent to child processes, be they forked or spawned: there it has a link of its own.
+
+    Attributes:
+        name: of the stream.
+
+    Threads: every method may be called from any thread, and from callbacks.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._options = stream_options()
+        self._producer: Producer | None = None
+        self._is_over = ""
+        self._error: OwnedError | None = None
+        # Guards the opening of the producer, so that threads that send at the same time open one.
+        self._lock = threading.Lock()
+        # Producer.send while the stream is open: the way of an event looks for nothing else.
+        self._put = self._open_and_put
+
+    def send(
+        self,
+        data: object,
+        event: str | None = None,
+        id: str | int | None = None,  # noqa: A002 - the field's name on the wire
+        retry: int | None = None,
+    ) -> None:
+        """Send one event. Returns when it is queued; a full queue (64 MiB unsent) makes it wait.
+
+        Args:
+            data: what a cell could yield.
+            event: its type; readers see "message" without one.
+            id: what a returning reader names to resume, instead of the position.
+            retry: the reconnection time that readers are told, in milliseconds.
+
+        Raises:
+            EncodeError: the event cannot be sent; the stream is as it was.
+            OwnedError: a run of another kernel feeds this stream.
+            StreamEndedError: it was closed here, or somebody stopped it.
+        """
+        if event is None and id is None and retry is None:
+            self._put(*parts(data))
+            return
+        body, own_event, own_id, own_retry, comment = parts(data)
+        self._put(
+            body,
+            own_event if event is None else event,
+            own_id if id is None else id,
+            own_retry if retry is None else retry,
+            comment,
+        )
+
+    def send_all(self, iterable: Iterable[object] | AsyncIterable[object]) -> Any:
+        """Send an event for each item.
+
+        Args:
+            iterable: of what a cell could yield. An asynchronous one gives a coroutine: ``await stream.send_all(…)``.
+
+        Returns:
+            The number of events.
+        """
+        if hasattr(iterable, "__aiter__"):
+            return self._send_all_async(iterable)
+        count = 0
+        for item in iterable:
+            self.send(item)
+            count += 1
+        return count
+
+    async def _send_all_async(self, iterable: AsyncIterable[object]) -> int:
+        count = 0
+        async for item in iterable:
+            self.send(item)
+            count += 1
+        return count
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until the hub has confirmed what this process has sent.
+
+        Args:
+            timeout: seconds; None waits for ever.
+
+        Returns:
+            Whether it has.
+        """
+        return client().link.flush(timeout)
+
+    async def aflush(self, timeout: float | None = None) -> bool:
+        """Do what ``flush`` does, without blocking the event loop."""
+        return await asyncio.to_thread(self.flush, timeout)
+
+    def close(self) -> None:
+        """Say that this process has nothing more to send. The stream ends with the last that feeds it."""
+        self._leave("done", "was closed")
+        client().streams.pop(self.name, None)
+
+    def stop(self) -> None:
+        """End the stream: whatever feeds it is stopped, here or in another kernel.
+
+        Raises:
+            UnknownStreamError: there is no such stream.
+            LinkError: the hub does not answer.
+        """
+        run = client().runs.get(self.name)
+        if run is not None:
+            run.stop()
+            return
+        answer = client().request("end", name=self.name)
+        if answer.status == 404:
+            raise UnknownStreamError(answer.body["message"])
+        ours = client().streams.get(self.name)
+        if ours is not None:
+            ours.stop_requested()
+
+    def view(
+        self,
+        view: str | None = None,
+        *,
+        x: str | None = None,
+        y: str | Iterable[str] | None = None,
+        window: str | None = None,
+    ) -> View:
+        """Return a live view, to be the last expression of a cell or to be displayed.
+
+        Args:
+            view: plot, table, log, value, progress or raw.
+            x: the key of the x axis.
+            y: the keys that are drawn.
+            window: how much of the x axis is shown.
+        """
+        from jupyter_sse.display import View
+
+        options = stream_options(view=view, x=x, y=y, window=window)
+        return View(client(), self.name, options.view or self._options.view, Origin.here())
+
+    @property
+    def url(self) -> str | None:
+        """The address at which readers get the stream; None where there is no server."""
+        return client().stream_url(self.name)
+
+    def stats(self) -> dict[str, Any]:
+        """Return what the hub knows of the stream: state, run, events, rate, subscribers and more.
+
+        Raises:
+            UnknownStreamError: there is no such stream.
+            LinkError: the hub does not answer.
+        """
+        answer = client().request("stream", name=self.name)
+        if answer.status != 200:
+            raise UnknownStreamError(answer.body["message"])
+        return answer.body
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the history as a table: a row for each event, a column for each key.
+
+        Keys of dicts in dicts are joined by dots. Events that are no dicts are in the column "data". Where events have
+        types, they are in the column "event". The index is the time at which the server got the event, in UTC, told
+        to a tenth of a second.
+
+        Raises:
+            UnknownStreamError: there is no such stream.
+        """
+        from jupyter_sse.table import history_table
+
+        return history_table(client(), self.name)
+
+    def stop_requested(self) -> None:
+        """Called by the client: somebody wants this stream to end."""
+        self._leave("stopped", "was stopped")
+        client().streams.pop(self.name, None)
+
+    def refused(self, message: str) -> None:
+        """Called by the client: the hub does not take our events."""
+        self._error = OwnedError(message)
+        self._put = self._open_and_put
+        self._producer = None
+
+    def process_ends(self) -> None:
+        """Called by the client: this process has nothing more to send."""
+        self._leave("done", "was closed")
+
+    def forked(self) -> None:
+        """Called by the client in a forked child: what is open belongs to the parent."""
+        self._lock = threading.Lock()
+        self._producer = None
+        self._put = self._open_and_put
+
+    def _create_if_unknown(self, options: Any) -> None:
+        self._options = options
+        # A stream that exists, even an ended one, is left as it is: opening it would start a new run.
+        try:
+            is_known = client().request("stream", timeout=CONFIRM_TIMEOUT, name=self.name).status != 404
+        except LinkError:
+            is_known = False
+        if not is_known:
+            self._open()
+
+    def _open(self) -> None:
+        with self._lock:
+            if self._is_over:
+                raise StreamEndedError(
+                    f"The stream {self.name!r} {self._is_over}; sse.stream({self.name!r}) starts a new run of it."
+                )
+            if self._error is not None:
+                raise self._error
+            if self._producer is None:
+                self._producer = client().open(self.name, "send", self._options.as_json(), self)
+                self._put = self._producer.send
+
+    def _open_and_put(self, *fields: Any) -> None:
+        self._open()
+        self._put(*fields)
+
+    def _leave(self, reason: str, what: str) -> None:
+        with self._lock:
+            producer, self._producer = self._producer, None
+            self._is_over = what
+            self._put = self._open_and_put
+        if producer is not None:
+            client().release(producer)
+            producer.end(reason)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.name, self._options)
+
+    def __repr__(self) -> str:
+        return f"<Stream {self.name!r}>"
+
+    def _repr_mimebundle_(self, **_kwargs: object) -> Any:
+        return self.view()._repr_mimebundle_()
+
+
+def _restore(name: str, options: Any) -> Stream:
+    """Make the stream in a child process that was spawned."""
+    found = client().streams.get(name)
+    if found is None:
+        found = client().streams.setdefault(name, Stream(name))
+        found._options = options
+    return found
