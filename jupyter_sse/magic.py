@@ -1,0 +1,265 @@
+"""``%%sse NAME`` for cells, and ``%sse list | stop | view | url``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+
+from jupyter_sse._rust import check_name
+from jupyter_sse.client import client
+from jupyter_sse.error import SSEError
+from jupyter_sse.extension import Cells, Request
+from jupyter_sse.options import VIEW_KINDS, stream_options
+from jupyter_sse.origin import Origin
+from jupyter_sse.start import LOOPS
+from jupyter_sse.stream import Stream
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+COMMANDS = ("list", "stop", "view", "url")
+
+
+@magics_class
+class SSEMagics(Magics):
+    """The magics."""
+
+    def __init__(self, shell: InteractiveShell, cells: Cells) -> None:
+        super().__init__(shell)
+        self._cells = cells
+        shell.set_hook("complete_command", _complete, str_key="%sse")
+
+    @line_cell_magic
+    def sse(self, line: str, cell: str | None = None) -> Any:
+        """Event streams.
+
+        %%sse NAME [options]      run this cell as the stream NAME (it must yield)
+        %sse list                 all streams of the server
+        %sse stop NAME | --all    stop a stream, or all that this kernel feeds
+        %sse view NAME [options]  show a stream here
+        %sse url NAME             print a curl command that reads a stream
+
+        Options: --view KIND, --x KEY, --y KEY,KEY, --window W; for %%sse also --history N, --ping-interval S,
+        --loop main. `%%sse --help` and `%sse COMMAND --help` explain them.
+        """
+        return self._command(line) if cell is None else self._cell(line, cell)
+
+    def _cell(self, line: str, body: str) -> None:
+        arguments = _parse(_cell_parser(), line)
+        if arguments is None:
+            return
+        try:
+            check_name(arguments.name)
+            options = stream_options(
+                history=arguments.history,
+                ping_interval=arguments.ping_interval,
+                origin=Origin.here(),
+                **_view_arguments(arguments),
+            )
+        except ValueError as error:
+            raise UsageError(f"%%sse: {error}") from None
+        self._cells.run_magic_cell(Request(arguments.name, options, arguments.loop), body)
+
+    def _command(self, line: str) -> Any:
+        arguments = _parse(_command_parser(), line)
+        if arguments is None:
+            return None
+        try:
+            return getattr(self, f"_{arguments.command}")(arguments)
+        except (SSEError, ValueError) as error:
+            raise UsageError(f"%sse {arguments.command}: {error}") from None
+
+    def _list(self, _arguments: argparse.Namespace) -> StreamList:
+        return StreamList(client().request("list").body)
+
+    def _stop(self, arguments: argparse.Namespace) -> None:
+        if arguments.all == (arguments.name is not None):
+            raise UsageError("%sse stop: expected a NAME or --all")
+        if arguments.name is not None:
+            check_name(arguments.name)
+            Stream(arguments.name).stop()
+            return
+        here = client()
+        for run in here.runs.values():
+            run.begin_stop()
+        for name in {*here.runs, *here.streams}:
+            Stream(name).stop()
+
+    def _view(self, arguments: argparse.Namespace) -> None:
+        Stream(arguments.name).stats()
+        Stream(arguments.name).view(**_view_arguments(arguments)).show()
+
+    def _url(self, arguments: argparse.Namespace) -> None:
+        answer = client().request("token", name=arguments.name)
+        if answer.status != 200:
+            raise UsageError(answer.body["message"])
+        if client().stream_url(arguments.name) is None:
+            raise UsageError(
+                "%sse url: expected a Jupyter server with jupyter_sse, got none: there is nothing to connect to"
+            )
+        header = _write_header(arguments.name, answer.body["token"])
+        sys.stdout.write(f"curl -N -H @{shlex.quote(str(header))} {shlex.quote(answer.body['url'])}\n")
+
+
+class StreamList:
+    """What ``%sse list`` shows."""
+
+    HEAD = ("name", "state", "run", "events", "per second", "readers", "producer")
+
+    def __init__(self, streams: list[dict[str, Any]]) -> None:
+        self.streams = streams
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                one["name"],
+                one["state"] if one["end"] is None else one["end"]["reason"],
+                str(one["run"]),
+                f"{one['events']:,}",
+                f"{one['rate']:,.1f}",
+                str(one["subscribers"]),
+                (one["producer"] or {}).get("label", one["kind"]),
+            )
+            for one in self.streams
+        ]
+
+    def __repr__(self) -> str:
+        if not self.streams:
+            return "No streams."
+        rows = [self.HEAD, *self._rows()]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(self.HEAD))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+    def _repr_html_(self) -> str:
+        if not self.streams:
+            return "<div>No streams.</div>"
+        head = "".join(f"<th>{name}</th>" for name in self.HEAD)
+        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in self._rows())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises what IPython shows in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        usage = " ".join(self.format_usage().split())
+        raise UsageError(f"{self.prog}: {message}\n{usage}")
+
+
+class _HelpShownError(Exception):
+    pass
+
+
+class _Help(argparse.Action):
+    """Shows the help without ending the kernel."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_arguments: object, **_named: object) -> NoReturn:
+        sys.stdout.write(parser.format_help())
+        raise _HelpShownError
+
+
+def _parse(parser: argparse.ArgumentParser, line: str) -> argparse.Namespace | None:
+    """Read a magic's line; None where it has asked for help, and got it."""
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"{parser.prog}: {error} in {line!r}") from None
+    if not words:
+        words = ["--help"]
+    try:
+        return parser.parse_args(words)
+    except _HelpShownError:
+        return None
+
+
+def _cell_parser() -> _Parser:
+    parser = _Parser("%%sse", description="Run this cell as a stream: what it yields are its events.", add_help=False)
+    _add_help(parser)
+    parser.add_argument("name", metavar="NAME", help="letters, digits and ._~-, in segments joined by /")
+    _add_view_options(parser)
+    parser.add_argument("--history", type=int, metavar="N", help="how many events newcomers get (default 10000)")
+    parser.add_argument(
+        "--ping-interval", type=float, metavar="S", help="seconds of silence before a keep-alive (default 15)"
+    )
+    parser.add_argument(
+        "--loop", choices=LOOPS, default="own", help="main: run a cell that awaits in the kernel's own event loop"
+    )
+    return parser
+
+
+def _command_parser() -> _Parser:
+    parser = _Parser("%sse", description="Event streams.", add_help=False)
+    _add_help(parser)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    commands.add_parser("list", help="all streams of the server", add_help=False)
+    stop = commands.add_parser("stop", help="stop a stream", add_help=False)
+    stop.add_argument("name", metavar="NAME", nargs="?")
+    stop.add_argument("--all", action="store_true", help="all streams that this kernel feeds")
+    view = commands.add_parser("view", help="show a stream here", add_help=False)
+    view.add_argument("name", metavar="NAME")
+    _add_view_options(view)
+    url = commands.add_parser("url", help="print a curl command that reads a stream", add_help=False)
+    url.add_argument("name", metavar="NAME")
+    for command in commands.choices.values():
+        _add_help(command)
+    return parser
+
+
+def _add_help(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--help", "-h", action=_Help, nargs=0, help="show this")
+
+
+def _add_view_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--view", choices=VIEW_KINDS, help="how it is shown; by its events where not given")
+    parser.add_argument("--x", metavar="KEY", help="the key of the x axis")
+    parser.add_argument("--y", metavar="KEY,…", help="the keys that are drawn")
+    parser.add_argument("--window", metavar="W", help="how much of the x axis is shown, such as 60s or 1000")
+
+
+def _view_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in ("view", "x", "y", "window")}
+
+
+def _write_header(name: str, token: str) -> Path:
+    """Write the header that curl reads where only this user sees it: the token is in no notebook and no history."""
+    folder = _runtime_folder()
+    path = folder / f"sse-{os.getpid()}-{name.replace('/', '-')}.header"
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"Authorization: Bearer {token}\n")
+    draft.replace(path)
+    client().remove_at_end(path)
+    return path
+
+
+def _runtime_folder() -> Path:
+    paths = sys.modules.get("jupyter_core.paths")
+    if paths is None:
+        return Path(client().private_folder())
+    folder = Path(paths.jupyter_runtime_dir())
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _complete(_shell: object, event: Any) -> list[str]:
+    """Complete the commands, and the names of streams."""
+    words = event.line.split()
+    if len(words) + event.line.endswith(" ") <= 2:
+        return list(COMMANDS)
+    if words[1] not in COMMANDS[1:]:
+        return []
+    try:
+        return [one["name"] for one in client().request("list", timeout=0.5).body]
+    except SSEError:
+        return []
