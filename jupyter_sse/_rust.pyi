@@ -331,7 +331,7 @@ class Producer:
 
 @final
 class Subscription:
-    """A reader whose cursors are fixed and whom nobody carries yet: from `Hub.subscribe`, for `attach` or `portable`."""
+    """A reader with fixed cursors whom nobody carries yet: from `Hub.subscribe`, for `attach` or `portable`."""
 
     @property
     def connection(self) -> str:
