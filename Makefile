@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NODE_MODULES := labextension/node_modules/.jupyter_sse.sha256
 WHEELS := dist
+NOTEBOOK := 01-first-stream.ipynb
 
 export CARGO_TERM_COLOR ?= auto
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -54,7 +55,7 @@ $(INSTALLED): $(VENV)/.tools pyproject.toml build_backend/jupyter_sse_build.py \
 	@touch $@
 
 lab: setup
-	$(BIN)/jupyter lab $(AS_ROOT) $(LAB_ARGS) notebooks/01-first-stream.ipynb
+	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LAB_ARGS)
 
 test: test-rust test-lab test-python
 

@@ -58,7 +58,7 @@ def main(wheels: Path) -> None:
         run(python, "-m", "pip", "install", "--quiet", f"{wheel}", "jupyterlab>=4.4")
         expect(run(python, "-m", "jupyter", "server", "extension", "list"), r"jupyter_sse.*enabled", r"jupyter_sse.*OK")
         expect(run(python, "-m", "jupyter", "labextension", "list"), r"jupyter_sse.*enabled.*OK")
-        print(run(python, "-c", SESSION, str(18_000 + os.getpid() % 10_000), folder))
+        print(run(python, "-c", SESSION, str(18_000 + os.getpid() % 10_000), folder).splitlines()[-1])
     print(f"{wheel.name}: installed alone it enables both extensions, and serves a stream")
 
 
