@@ -21,7 +21,7 @@ class HistoryEvent:
     Attributes:
         event: its type.
         text: its data.
-        at: when the hub got it, to a tenth of a second, in milliseconds since 1970; None where the hub does not tell.
+        at: when the hub got it, in milliseconds since 1970; None where the hub does not tell.
     """
 
     event: str
@@ -49,7 +49,7 @@ def read_history(client: Client, name: str, *, last: int | None = None) -> list[
         LinkError: the hub cannot be reached.
     """
     start = "earliest" if last is None else f"-{last}"
-    frame = subscribe_frame(name, None, start=start, control=True, wait=False)
+    frame = subscribe_frame(name, None, start=start, control=True, wait=False, exact=True)
     decoder = Decoder()
     found: list[HistoryEvent] = []
     at: int | None = None

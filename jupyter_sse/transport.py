@@ -57,13 +57,25 @@ class RefusedError(SSEError):
         return f"{self.message} (status {self.status})"
 
 
-def subscribe_frame(name: str, last_event_id: str | None, *, start: str = "", control: bool, wait: bool) -> bytes:
-    """Encode the first frame of a connection that reads a stream from the hub."""
+def subscribe_frame(
+    name: str, last_event_id: str | None, *, start: str = "", control: bool, wait: bool, exact: bool = False
+) -> bytes:
+    """Encode the first frame of a connection that reads a stream from the hub.
+
+    Args:
+        name: the stream.
+        last_event_id: where the reader was.
+        start: where it begins else.
+        control: it hears of runs, states and times.
+        wait: for a stream that there is not yet.
+        exact: it hears the time of every event, not of one in each tenth of a second.
+    """
     query = {
         "streams": [f"{name}@{start}" if start else name],
         "last_event_id": last_event_id,
         "control": control,
         "wait": wait,
+        "times": "exact" if exact else None,
     }
     body = json.dumps(query).encode()
     return struct.pack("<IBI", 5 + len(body), _SUBSCRIBE, len(body)) + body

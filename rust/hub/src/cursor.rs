@@ -260,13 +260,14 @@ impl Cursor {
         (told.1 != stream.subscribers).then_some(self.told.state_at + STATE_STEP)
     }
 
-    /// Says when the next event was appended, where that is news.
-    pub(crate) fn tell_time(&mut self, stream: &Stream, out: &mut Vec<u8>) {
+    /// Says when the next event was appended, where that is news: to the tenth of a second, or exactly.
+    pub(crate) fn tell_time(&mut self, stream: &Stream, is_exact: bool, out: &mut Vec<u8>) {
         let Some(at) = stream.log.entry(self.next).map(|entry| entry.at) else {
             return;
         };
         // Clocks are set back now and then.
-        let is_told = |told: u64| at >= told && at < told + TIME_STEP;
+        let step = if is_exact { 1 } else { TIME_STEP };
+        let is_told = |told: u64| at >= told && at < told + step;
         if self.told.time.is_some_and(is_told) {
             return;
         }

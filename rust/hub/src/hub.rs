@@ -314,6 +314,7 @@ pub(crate) fn local_subscription(
         single: streams.len() == 1,
         control: flag("control"),
         positions: query.get("ids").and_then(Value::as_str) == Some("position"),
+        exact_times: query.get("times").and_then(Value::as_str) == Some("exact"),
         latest_when_slow: false,
         user: String::new(),
     };

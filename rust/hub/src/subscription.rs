@@ -33,6 +33,8 @@ pub struct Wants {
     pub control: bool,
     /// Positions as ids, also where the producer gave its own.
     pub positions: bool,
+    /// Every append time is told, not one for each tenth of a second.
+    pub exact_times: bool,
     /// Goes on with the newest event, not the oldest held, after falling behind.
     pub latest_when_slow: bool,
     /// Who asks.
@@ -293,7 +295,7 @@ impl Subscription {
             if !cursor.tell_loss(stream, out) {
                 if self.wants.control {
                     cursor.tell_run(stream, out);
-                    cursor.tell_time(stream, out);
+                    cursor.tell_time(stream, self.wants.exact_times, out);
                 }
                 cursor.write_event(state, stream, qualifier, id, out);
                 self.written += 1;

@@ -160,6 +160,7 @@ impl Hub {
             single,
             control,
             positions,
+            exact_times: false,
             latest_when_slow,
             user,
         };
