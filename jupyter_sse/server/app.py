@@ -174,7 +174,7 @@ class SSEApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Tell the hub its address, which the server knows only now, and watch over activity if told so."""
-        self.service.hub.set_url(serverapp.connection_url)
+        self.service.hub.set_url(serverapp.connection_url.rstrip("/"))
         if self.keep_server_alive:
             self._activity = PeriodicCallback(self.note_activity, ACTIVITY_INTERVAL_MS)
             self._activity.start()
