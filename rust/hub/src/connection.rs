@@ -4,9 +4,11 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use crate::peer::Peer;
+use crate::process::Watch;
 use crate::reader::{Next, Reader, SharedBatch, lock};
 use crate::shared::Shared;
 use crate::socket::Socket;
+use crate::state::State;
 use crate::stream::LinkId;
 
 /// How much one subscriber is written before the others have their turn, in bytes.
@@ -27,21 +29,31 @@ pub(crate) enum Connection {
     /// A link.
     Peer(Peer),
     /// A process whose link broke.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     Process {
-        /// Readable when it is gone.
-        descriptor: rustix::fd::OwnedFd,
+        /// Says when it is gone.
+        watch: Watch,
         /// Its link.
         link: LinkId,
     },
-    /// The same where it has to be asked.
-    #[cfg(unix)]
-    Asked {
-        /// The process.
-        pid: rustix::process::Pid,
-        /// Its link.
-        link: LinkId,
-    },
+}
+
+impl Connection {
+    /// Runs with a subscriber's reader and the state, in the one order of locks there is: the other loop may hold the reader and want
+    /// the state. `None`: it is no subscriber.
+    pub(crate) fn with_reader<R>(
+        &mut self,
+        state: &Mutex<State>,
+        action: impl FnOnce(&mut Reader, &mut State) -> R,
+    ) -> Option<R> {
+        match self {
+            Self::Reader(reader) => Some(action(&mut reader.reader, &mut lock(state))),
+            Self::Portable { reader, .. } => {
+                let mut reader = lock(reader);
+                Some(action(&mut reader, &mut lock(state)))
+            }
+            Self::Peer(_) | Self::Process { .. } => None,
+        }
+    }
 }
 
 /// How serving a subscriber went.

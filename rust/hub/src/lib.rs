@@ -23,6 +23,7 @@ mod random;
 mod reactor;
 mod reader;
 mod shared;
+mod slots;
 mod socket;
 pub mod start;
 pub mod state;

@@ -138,6 +138,13 @@ impl State {
         self.streams.get_mut(&key)
     }
 
+    /// So many connections read a stream now.
+    pub(crate) fn set_subscribers(&mut self, key: StreamKey, count: usize) {
+        if let Some(stream) = self.streams.get_mut(&key) {
+            stream.subscribers = count;
+        }
+    }
+
     /// A stream by its name.
     pub fn find(&self, name: &str) -> Option<(StreamKey, &Stream)> {
         let key = *self.names.get(name)?;

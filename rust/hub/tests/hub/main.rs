@@ -5,4 +5,5 @@ mod carry;
 mod client;
 mod coming;
 mod kernel;
+mod links;
 mod patience;

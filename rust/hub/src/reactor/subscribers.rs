@@ -1,0 +1,190 @@
+//! The reactor's side towards subscribers, over sockets and on the portable path.
+
+use super::Reactor;
+use crate::audience::ReaderId;
+use crate::clock::Now;
+use crate::connection::{Connection, Served};
+use crate::reader::Reader;
+use crate::start::Start;
+use crate::state::{State, StreamKey};
+
+/// How long other readers wait at the most to be told of those who came and left, in milliseconds.
+const TELLING: u64 = 1000;
+
+impl Reactor {
+    /// A subscriber comes in.
+    pub(super) fn begin(&mut self, connection: Connection) -> Option<ReaderId> {
+        let id = self.slots.insert(connection)?;
+        let name = self.with_reader(id, |reader, state| {
+            let subscription = &reader.subscription;
+            state.counters.connections += 1;
+            state.counters.connections_opened += 1;
+            state.connections.insert(
+                subscription.connection.clone(),
+                subscription.user().to_owned(),
+            );
+            subscription.connection.clone()
+        });
+        self.names.insert(name.unwrap_or_default(), id);
+        // Streams may have come and gone since its cursors were fixed.
+        self.look_up(id);
+        self.arm(id);
+        Some(id)
+    }
+
+    /// Gives one subscriber what there is for it.
+    pub(super) fn serve(&mut self, id: ReaderId) {
+        match self.slots.get_mut(id) {
+            Some(Connection::Portable { id, .. }) => self.shared.portable.mark_ready(*id),
+            Some(Connection::Reader(reader)) if !reader.is_blocked => {
+                match reader.serve(&self.shared, &mut self.batch) {
+                    Served::Rests => self.arm(id),
+                    Served::Blocked => {}
+                    Served::WantsMore => self.slots.call_again(id),
+                    Served::Over => self.drop_reader(id),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Sets the timer of a subscriber that rests.
+    fn arm(&mut self, id: ReaderId) {
+        let now = self.shared.clock.now();
+        if let Some(due) = self.with_reader(id, |reader, state| reader.deadline(state, now)) {
+            self.slots.set_timer(id, due);
+        }
+    }
+
+    /// A subscriber's time has come: a keep-alive, or something untold.
+    pub(super) fn look_after(&mut self, id: ReaderId, now: Now) {
+        self.with_reader(id, |reader, state| reader.ping_if_silent(state, now));
+        self.serve(id);
+        self.arm(id);
+    }
+
+    /// Serves everybody whom the news of some streams concern.
+    pub(super) fn tell_subscribers(
+        &mut self,
+        dirty: &[StreamKey],
+        created: &[String],
+        removed: &[StreamKey],
+    ) {
+        for &key in removed {
+            for id in self.audience.take_stream(key) {
+                self.look_up(id);
+            }
+        }
+        for name in created {
+            for id in self.audience.take_waiting(name) {
+                self.look_up(id);
+            }
+        }
+        for &key in dirty {
+            for id in self.audience.readers(key).to_vec() {
+                self.serve(id);
+            }
+        }
+    }
+
+    /// Streams came or went: finds out what a subscriber reads and what it waits for, and serves it.
+    fn look_up(&mut self, id: ReaderId) {
+        self.with_reader(id, |reader, state| reader.subscription.look_up(state));
+        self.enter(id);
+        self.serve(id);
+    }
+
+    pub(super) fn change(&mut self, connection: &str, add: &[String], remove: &[String]) {
+        let Some(&id) = self.names.get(connection) else {
+            return;
+        };
+        let is_single = self.with_reader(id, |reader, _| reader.subscription.is_single());
+        if is_single != Some(false) {
+            return;
+        }
+        self.leave(id);
+        self.with_reader(id, |reader, state| {
+            let subscription = &mut reader.subscription;
+            for name in remove {
+                subscription.remove(name);
+            }
+            for target in add {
+                let (name, start) = target.split_once('@').unwrap_or((target, ""));
+                subscription.add(state, name, Start::parse(start));
+            }
+        });
+        self.enter(id);
+        self.serve(id);
+    }
+
+    fn with_reader<R>(
+        &mut self,
+        id: ReaderId,
+        action: impl FnOnce(&mut Reader, &mut State) -> R,
+    ) -> Option<R> {
+        let connection = self.slots.get_mut(id)?;
+        connection.with_reader(&self.shared.state, action)
+    }
+
+    /// Enters a subscriber under what it reads and waits for.
+    ///
+    /// The others are told later: ten thousand that come or go at once must not each cause ten thousand looks.
+    fn enter(&mut self, id: ReaderId) {
+        let (audience, recounted) = (&mut self.audience, &mut self.recounted);
+        let Some(connection) = self.slots.get_mut(id) else {
+            return;
+        };
+        connection.with_reader(&self.shared.state, |reader, state| {
+            audience.enter(id, &reader.subscription);
+            for key in reader.subscription.keys() {
+                state.set_subscribers(key, audience.readers(key).len());
+                recounted.insert(key);
+            }
+        });
+    }
+
+    /// Takes a subscriber out of what it reads and waits for.
+    fn leave(&mut self, id: ReaderId) {
+        let (audience, recounted) = (&mut self.audience, &mut self.recounted);
+        let Some(connection) = self.slots.get_mut(id) else {
+            return;
+        };
+        connection.with_reader(&self.shared.state, |reader, state| {
+            audience.leave(id, &reader.subscription);
+            for key in reader.subscription.keys() {
+                state.set_subscribers(key, audience.readers(key).len());
+                recounted.insert(key);
+            }
+        });
+    }
+
+    /// Tells those who want to know how many read.
+    pub(super) fn tell_counts(&mut self, now: Now) {
+        if self.recounted.is_empty() || now.mono < self.next_telling {
+            return;
+        }
+        self.next_telling = now.mono + TELLING;
+        for key in std::mem::take(&mut self.recounted) {
+            for id in self.audience.listeners(key).to_vec() {
+                self.serve(id);
+            }
+        }
+    }
+
+    /// A subscriber is gone, or has got everything.
+    pub(super) fn drop_reader(&mut self, id: ReaderId) {
+        self.leave(id);
+        let name = self.with_reader(id, |reader, state| {
+            let subscription = &reader.subscription;
+            state.counters.connections = state.counters.connections.saturating_sub(1);
+            state.connections.remove(&subscription.connection);
+            subscription.connection.clone()
+        });
+        self.names.remove(&name.unwrap_or_default());
+        if let Some(Connection::Portable { id, .. }) = self.slots.get(id) {
+            self.shared.portable.remove(*id);
+            self.portable.remove(id);
+        }
+        self.slots.remove(id);
+    }
+}
