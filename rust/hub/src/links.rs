@@ -1,37 +1,30 @@
 //! The hub's side of a link: what the frames of one kernel do to the state.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use jupyter_sse_codec::frame::{ToHub, ToKernel};
 use jupyter_sse_codec::{EndReason, RunKind};
 use serde_json::{Value, json};
 
-use crate::clock::millis;
 use crate::log::Incoming;
-use crate::options::HistoryBounds;
-use crate::state::{Refusal, State, StreamKey, owned_message};
+use crate::opening::answer_open;
+use crate::state::{State, StreamKey};
 use crate::stream::{LinkId, Producer, ProducerInfo, RunState, Stream};
-
-/// How long a stream token given to a kernel is good, in milliseconds.
-const TOKEN_LIFE: u64 = 24 * 3600 * 1000;
-/// The most streams one link may have open.
-const MAX_KEYS: usize = 10_000;
 
 /// What the hub remembers of a link, also while it is down.
 #[derive(Debug)]
 pub(crate) struct LinkState {
     pub(crate) is_connected: bool,
-    producer: ProducerInfo,
+    pub(crate) producer: ProducerInfo,
     last_seq: u64,
-    keys: HashMap<u32, OpenStream>,
+    pub(crate) keys: HashMap<u32, OpenStream>,
 }
 
 /// What a link's key stands for.
 #[derive(Debug, Clone, Copy)]
-struct OpenStream {
-    stream: StreamKey,
-    run: u32,
+pub(crate) struct OpenStream {
+    pub(crate) stream: StreamKey,
+    pub(crate) run: u32,
 }
 
 impl LinkState {
@@ -220,104 +213,6 @@ impl State {
             .map(|_| open)
     }
 
-    fn open(
-        &mut self,
-        id: &LinkId,
-        key: u32,
-        kind: RunKind,
-        name: &str,
-        options: &str,
-        now: u64,
-    ) -> Result<u32, Refusal> {
-        let Some(link) = self.links.get(id) else {
-            return Err(Refusal::Unknown(name.to_owned()));
-        };
-        if let Some(open) = link.keys.get(&key) {
-            return Ok(open.run);
-        }
-        if link.keys.len() >= MAX_KEYS {
-            return Err(Refusal::Limit(format!(
-                "this kernel has {MAX_KEYS} streams open, the most; close some first"
-            )));
-        }
-        let producer = link.producer.clone();
-        let joined = match self.find(name) {
-            Some((stream_key, stream)) if !stream.is_ended() => {
-                Self::may_join(stream_key, stream, kind, &producer)?
-            }
-            _ => None,
-        };
-        let stream_key = match joined {
-            Some(stream_key) => stream_key,
-            None => self.start_run(name, kind, Some(producer), now)?,
-        };
-        self.apply_options(stream_key, options);
-        let Some(stream) = self.stream_mut(stream_key) else {
-            return Err(Refusal::Unknown(name.to_owned()));
-        };
-        stream.producers.insert((*id, key));
-        if kind == RunKind::Run {
-            stream.owner = Some((*id, key));
-        }
-        let run = stream.run.number;
-        if let Some(link) = self.links.get_mut(id) {
-            link.keys.insert(
-                key,
-                OpenStream {
-                    stream: stream_key,
-                    run,
-                },
-            );
-        }
-        self.mark_dirty(stream_key);
-        Ok(run)
-    }
-
-    /// Whether a producer joins the stream's live run (the key), starts a new one (`None`) or may do neither.
-    fn may_join(
-        key: StreamKey,
-        stream: &Stream,
-        kind: RunKind,
-        producer: &ProducerInfo,
-    ) -> Result<Option<StreamKey>, Refusal> {
-        let is_own = stream
-            .run
-            .producer
-            .as_ref()
-            .is_some_and(|owner| owner.kernel == producer.kernel);
-        match (kind, stream.run.kind) {
-            (RunKind::Send | RunKind::Post, RunKind::Run)
-            | (RunKind::Run, RunKind::Run | RunKind::Send)
-                if !is_own =>
-            {
-                Err(Refusal::Owned(owned_message(stream)))
-            }
-            (RunKind::Send | RunKind::Post, _) => Ok(Some(key)),
-            (RunKind::Run, _) => Ok(None),
-        }
-    }
-
-    fn apply_options(&mut self, key: StreamKey, options: &str) {
-        let Ok(options) = serde_json::from_str::<Value>(options) else {
-            return;
-        };
-        let defaults = self.options().history;
-        let most_bytes = self.options().max_total_bytes / 2;
-        let Some(stream) = self.stream_mut(key) else {
-            return;
-        };
-        if let Some(history) = options.get("history").filter(|value| !value.is_null()) {
-            stream
-                .log
-                .set_bounds(bounds_from(history, defaults, most_bytes));
-        }
-        let interval = options.get("ping_interval").and_then(Value::as_f64);
-        if let Some(Ok(interval)) = interval.map(Duration::try_from_secs_f64) {
-            stream.ping_interval = Some(millis(interval));
-        }
-        stream.options = options;
-    }
-
     /// One producer leaves a run. A run with an owner ends with it.
     fn leave(
         &mut self,
@@ -356,42 +251,6 @@ impl State {
             self.end_run(open.stream, reason, error, now);
         }
     }
-
-    /// What a kernel asks: `{"op": "list" | "stream" | "end" | "token", "name": …}`.
-    fn answer(&mut self, body: &str, now: u64) -> (u16, Value) {
-        let question: Value = serde_json::from_str(body).unwrap_or_default();
-        let name = question
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        match question.get("op").and_then(Value::as_str) {
-            Some("list") => (200, self.describe_streams(now)),
-            Some("stream") => match self.describe_stream(name, now) {
-                Some(stream) => (200, stream),
-                None => refused(&Refusal::Unknown(name.to_owned())),
-            },
-            Some("end") => match self.end(name, now) {
-                Ok(()) => (200, json!({})),
-                Err(refusal) => refused(&refusal),
-            },
-            Some("token") if self.find(name).is_none() => {
-                refused(&Refusal::Unknown(name.to_owned()))
-            }
-            Some("token") => {
-                let expires = now + TOKEN_LIFE;
-                let url = self.options().url.clone();
-                let token = self.tokens.issue(name, expires);
-                (
-                    200,
-                    json!({"url": format!("{url}/sse/{name}"), "token": token, "expires": expires / 1000}),
-                )
-            }
-            _ => (
-                400,
-                json!({"reason": "invalid", "message": "op: list, stream, end or token expected"}),
-            ),
-        }
-    }
 }
 
 fn sequence_of(frame: &ToHub<'_>) -> Option<u64> {
@@ -401,59 +260,5 @@ fn sequence_of(frame: &ToHub<'_>) -> Option<u64> {
         | ToHub::Lost { seq, .. }
         | ToHub::End { seq, .. } => Some(seq),
         ToHub::Hello { .. } | ToHub::Subscribe { .. } | ToHub::Request { .. } => None,
-    }
-}
-
-fn answer_open(request: u32, key: u32, opened: &Result<u32, Refusal>, reply: &mut Vec<u8>) {
-    let error = match opened {
-        Ok(_) => String::new(),
-        Err(refusal) => {
-            json!({"reason": refusal.reason(), "message": refusal.to_string()}).to_string()
-        }
-    };
-    let run = *opened.as_ref().unwrap_or(&0);
-    ToKernel::Opened {
-        request,
-        key,
-        run,
-        error: &error,
-    }
-    .encode(reply);
-}
-
-fn refused(refusal: &Refusal) -> (u16, Value) {
-    let status = if matches!(refusal, Refusal::Unknown(_)) {
-        404
-    } else {
-        400
-    };
-    (
-        status,
-        json!({"reason": refusal.reason(), "message": refusal.to_string()}),
-    )
-}
-
-/// The history that a stream's maker asks for. More events alone also raise the bound on bytes, by a KiB for each.
-fn bounds_from(history: &Value, defaults: HistoryBounds, most_bytes: usize) -> HistoryBounds {
-    let number = |name: &str| history.get(name).and_then(Value::as_u64);
-    let events = number("events").unwrap_or(defaults.events);
-    let bytes = match number("bytes") {
-        Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
-        None => defaults.bytes.max(
-            usize::try_from(events)
-                .unwrap_or(usize::MAX)
-                .saturating_mul(1024),
-        ),
-    };
-    let age = history
-        .get("seconds")
-        .and_then(Value::as_f64)
-        .map_or(defaults.age, |seconds| {
-            Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
-        });
-    HistoryBounds {
-        events,
-        bytes: bytes.min(most_bytes),
-        age,
     }
 }

@@ -1,0 +1,58 @@
+//! What a kernel asks over its link.
+
+use serde_json::{Value, json};
+
+use crate::state::{Refusal, State};
+
+/// How long a stream token given to a kernel is good, in milliseconds.
+const TOKEN_LIFE: u64 = 24 * 3600 * 1000;
+
+impl State {
+    /// What a kernel asks: `{"op": "list" | "stream" | "end" | "token", "name": …}`.
+    pub(crate) fn answer(&mut self, body: &str, now: u64) -> (u16, Value) {
+        let question: Value = serde_json::from_str(body).unwrap_or_default();
+        let name = question
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        match question.get("op").and_then(Value::as_str) {
+            Some("list") => (200, self.describe_streams(now)),
+            Some("stream") => match self.describe_stream(name, now) {
+                Some(stream) => (200, stream),
+                None => refused(&Refusal::Unknown(name.to_owned())),
+            },
+            Some("end") => match self.end(name, now) {
+                Ok(()) => (200, json!({})),
+                Err(refusal) => refused(&refusal),
+            },
+            Some("token") if self.find(name).is_none() => {
+                refused(&Refusal::Unknown(name.to_owned()))
+            }
+            Some("token") => {
+                let expires = now + TOKEN_LIFE;
+                let url = self.options().url.clone();
+                let token = self.tokens.issue(name, expires);
+                (
+                    200,
+                    json!({"url": format!("{url}/sse/{name}"), "token": token, "expires": expires / 1000}),
+                )
+            }
+            _ => (
+                400,
+                json!({"reason": "invalid", "message": "op: list, stream, end or token expected"}),
+            ),
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> (u16, Value) {
+    let status = if matches!(refusal, Refusal::Unknown(_)) {
+        404
+    } else {
+        400
+    };
+    (
+        status,
+        json!({"reason": refusal.reason(), "message": refusal.to_string()}),
+    )
+}
