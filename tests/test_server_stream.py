@@ -388,7 +388,7 @@ def test_stream_is_logged_with_status_and_counted_as_a_request(any_server: Jupyt
     any_server.publish("logged", 1)
     with any_server.read("sse/logged") as reader:
         reader.take(1)
-        assert re.search(r"200 GET \S*/sse/logged \(", any_server.log())
+        wait_until(lambda: re.search(r"200 GET \S*/sse/logged \(", any_server.log()), "the line is in the log")
     scraped = any_server.client.get("metrics").text
     assert "PublishingStreamHandler" in scraped
     assert re.search(r"^jupyter_sse_connections(_total)? ", scraped, re.MULTILINE)
