@@ -293,8 +293,8 @@ class Stream:
     def __repr__(self) -> str:
         return f"<Stream {self.name!r}>"
 
-    def _repr_mimebundle_(self, **_kwargs: object) -> Any:
-        return self.view()._repr_mimebundle_()
+    def _ipython_display_(self) -> None:
+        self.view().show()
 
 
 def _restore(name: str, options: Any) -> Stream:

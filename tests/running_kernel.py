@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.blocking import BlockingKernelClient
@@ -185,7 +186,7 @@ class ServedKernel(CellKernel):
     """A kernel of a Jupyter server, started as JupyterLab does. Use as a context manager."""
 
     def __init__(self, server: JupyterServer, notebook: str = "test.ipynb") -> None:
-        model = {"path": notebook, "name": notebook, "type": "notebook", "kernel": {"name": "python3"}}
+        model = {"path": notebook, "name": Path(notebook).name, "type": "notebook", "kernel": {"name": "python3"}}
         answer = server.client.post("api/sessions", json=model)
         assert answer.status_code == 201, answer.text
         self.server = server
@@ -193,6 +194,19 @@ class ServedKernel(CellKernel):
         client = BlockingKernelClient(connection_file=str(server.runtime / f"kernel-{self.id}.json"))
         client.load_connection_file()
         super().__init__(client)
+
+    def restart(self) -> None:
+        """Restart the kernel, and wait until it answers."""
+        answer = self.server.client.post(f"api/kernels/{self.id}/restart")
+        assert answer.status_code == 200, answer.text
+        wait_until(self._answers, "the kernel answers", timeout=60)
+
+    def _answers(self) -> bool:
+        request = self.client.kernel_info()
+        try:
+            return self.client.get_shell_msg(timeout=1)["parent_header"].get("msg_id") == request
+        except queue.Empty:
+            return False
 
     def __enter__(self) -> ServedKernel:
         return self
