@@ -316,6 +316,20 @@ class Producer:
             LinkError: The link is closed, or belongs to the process that this one was forked from.
         """
 
+    def offer(
+        self,
+        data: str | bytes | None,
+        event: str | None = None,
+        id: str | int | None = None,  # noqa: A002 - the field's name on the wire
+        retry: int | None = None,
+        comment: str | None = None,
+    ) -> bool:
+        """Queue one event if there is room: what `send` does, for callers that must not wait.
+
+        Returns:
+            Whether it is queued. False: the link is full; nothing has happened.
+        """
+
     def end(self, reason: Literal["done", "stopped", "error", "lost"], error: str | None = None) -> None:
         """End the producer, after everything that was sent. Does nothing where it has ended, or the link has.
 

@@ -105,8 +105,10 @@ class Run:
         Raises:
             BaseException: what the generator raised in that time. Later errors are shown, not raised.
         """
+        # A program that runs notebooks takes no output of a cell that has returned: it gets the second in full.
+        moment = self._is_settled if self.origin.is_unattended else self._has_first
         try:
-            self._has_first.wait(FIRST_YIELD_TIMEOUT)
+            moment.wait(FIRST_YIELD_TIMEOUT)
         except KeyboardInterrupt as interrupt:
             # The cell is interrupted while it waits: so is its run.
             self.stop()
@@ -116,6 +118,8 @@ class Run:
             self._shows_error = True
             error = self.error
         self._copy_out()
+        if self.view is not None and self.origin.is_unattended:
+            self.view.refresh()
         if error is not None:
             failure.mark(error, self.origin)
             raise error
@@ -195,6 +199,11 @@ class Run:
             f"The generator of the stream {self.name!r} did not stop within {STOP_TIMEOUT:g} s: something in it "
             "blocks. It was left behind: what it still yields is refused, and it is closed at its next yield."
         )
+
+    def _take_predecessor(self) -> Run | None:
+        # Not kept: each would hold the one before it.
+        predecessor, self._predecessor = self._predecessor, None
+        return predecessor
 
     def _interrupt(self) -> None:
         """Interrupt what runs between two yields."""

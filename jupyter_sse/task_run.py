@@ -75,8 +75,8 @@ class TaskRun(Run):
         self.origin.pin()
         error: BaseException | None = None
         try:
-            if self._predecessor is not None:
-                await asyncio.to_thread(self._predecessor.wait)
+            if (predecessor := self._take_predecessor()) is not None:
+                await asyncio.to_thread(predecessor.wait)
             self._generator, self.names = self._source.make()
             self._takes_interrupts = True
             await self._drive()
@@ -96,7 +96,7 @@ class TaskRun(Run):
         self._finish(error)
 
     async def _drive(self) -> None:
-        generator, send = self._generator, self._producer.send
+        generator, producer = self._generator, self._producer
         next_turn = monotonic() + _TURN
         refusal: Exception | None = None
         while True:
@@ -108,7 +108,10 @@ class TaskRun(Run):
                 return
             refusal = None
             try:
-                send(*parts(value))
+                fields = parts(value)
+                if not producer.offer(*fields):
+                    # The link is full. Only this run waits for room, not the loop.
+                    await asyncio.to_thread(producer.send, *fields)
             except Exception as raised:  # noqa: BLE001 - the generator hears of it, at the line that yielded
                 if self._is_stopping:
                     return

@@ -57,8 +57,8 @@ class ThreadRun(Run):
     def _drive_to_end(self) -> BaseException | None:
         try:
             try:
-                if self._predecessor is not None:
-                    self._predecessor.wait()
+                if (predecessor := self._take_predecessor()) is not None:
+                    predecessor.wait()
                 self._takes_interrupts = True
                 self._generator, self.names = self._source.make()
                 self._drive()

@@ -198,19 +198,23 @@ impl Producer {
     ) -> PyResult<()> {
         let py = data.py();
         let fields = Fields::extract(data, event, id, retry, comment)?;
-        fields.check_size(py, self.link.max_event_bytes())?;
-        loop {
-            let sent = self
-                .link
-                .send(self.key, fields.event, fields.id.as_deref(), |out| {
-                    fields.encode_body(out);
-                })
-                .map_err(|error| self.not_sent(py, &error))?;
-            match sent {
-                Sent::Queued => return Ok(()),
-                Sent::Full { bytes } => self.wait_for_room(py, bytes)?,
-            }
+        while let Sent::Full { bytes } = self.queue(py, &fields)? {
+            self.wait_for_room(py, bytes)?;
         }
+        Ok(())
+    }
+
+    #[pyo3(signature = (data, event=None, id=None, retry=None, comment=None))]
+    fn offer(
+        &self,
+        data: &Bound<'_, PyAny>,
+        event: Option<&Bound<'_, PyAny>>,
+        id: Option<&Bound<'_, PyAny>>,
+        retry: Option<&Bound<'_, PyAny>>,
+        comment: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let fields = Fields::extract(data, event, id, retry, comment)?;
+        Ok(self.queue(data.py(), &fields)? == Sent::Queued)
     }
 
     #[pyo3(signature = (reason, error=None))]
@@ -238,6 +242,15 @@ impl Producer {
 }
 
 impl Producer {
+    #[inline]
+    fn queue(&self, py: Python<'_>, fields: &Fields<'_>) -> PyResult<Sent> {
+        fields.check_size(py, self.link.max_event_bytes())?;
+        let body = |out: &mut Vec<u8>| fields.encode_body(out);
+        self.link
+            .send(self.key, fields.event, fields.id.as_deref(), body)
+            .map_err(|error| self.not_sent(py, &error))
+    }
+
     /// Rests once, until there may be room or a signal has to be looked for.
     #[cold]
     fn wait_for_room(&self, py: Python<'_>, bytes: usize) -> PyResult<()> {
