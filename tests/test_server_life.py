@@ -52,8 +52,9 @@ def test_setting_of_every_bound_says_what_it_bounds():
         assert len(trait.help) > 30, name
 
 
-def test_server_that_stops_ends_streams_and_leaves_no_socket():
-    running = JupyterServer().start()
+@pytest.mark.parametrize("hand_over", [True, False])
+def test_server_that_stops_says_when_to_return_and_leaves_no_socket(hand_over: bool):
+    running = JupyterServer(f"--SSEApp.hand_over={hand_over}").start()
     try:
         running.publish("ending", 1)
         link_path = running.link_path
@@ -63,6 +64,7 @@ def test_server_that_stops_ends_streams_and_leaves_no_socket():
             running.process.send_signal(signal.SIGTERM)
             assert all(event.event != "sse.end" for event in reader.events())
             assert time.monotonic() - started < 10
+        assert re.search(rb"data: 1\n\nretry: \d+\n\n$", reader.received)
         running.process.wait(30)
         assert not os.path.exists(link_path)  # noqa: PTH110
     finally:

@@ -113,7 +113,7 @@ class SSEApp(ExtensionApp):
                 connections_per_user=self.max_connections_per_user,
                 post_bytes=self.max_post_bytes,
             ),
-            portable=PortableSockets(hub),
+            portable=PortableSockets(hub, self.reconnection_time),
             token_identity=StreamTokenIdentity(parent=self),
             token_authorizer=StreamTokenAuthorizer(parent=self),
             hand_over=self.hand_over,

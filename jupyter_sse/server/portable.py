@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from random import randrange
 from typing import TYPE_CHECKING
 
 from tornado.ioloop import IOLoop
@@ -35,8 +36,9 @@ INPUT_BYTES = 4_096
 class PortableSockets:
     """The readers on the portable path of one server. Everything runs on Tornado's loop."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, reconnection_time: int) -> None:
         self._hub = hub
+        self._reconnection_time = reconnection_time
         self._streams: dict[int, IOStream] = {}
         self._descriptor: int | None = None
         self._next_pass = 0.0
@@ -60,11 +62,16 @@ class PortableSockets:
             self._watch()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Write what there is, tell each reader when to come back, not all at once, and close the connections."""
         self._is_closed = True
         if self._descriptor is not None:
             IOLoop.current().remove_handler(self._descriptor)
+        for piece in (*self._pieces, *self._hub.drain()):
+            self._write(*piece)
         for stream in list(self._streams.values()):
+            if not stream.writing() and not stream.closed():
+                middle = self._reconnection_time
+                stream.write(f"retry: {randrange(middle // 2, middle * 3 // 2 + 1)}\n\n".encode())  # noqa: S311
             stream.close()
 
     def _watch(self) -> None:
