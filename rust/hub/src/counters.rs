@@ -21,6 +21,8 @@ pub struct Counters {
     pub links: u64,
     /// Repeated frames that were dropped.
     pub duplicates: u64,
+    /// Events that were none, or too large, and were dropped; readers were told.
+    pub refused: u64,
     /// Events lost before they came here, as the kernels said.
     pub lost_by_links: u64,
 }
@@ -36,6 +38,7 @@ impl Counters {
             "connections": self.connections,
             "links": self.links,
             "duplicates": self.duplicates,
+            "refused": self.refused,
             "lost_by_links": self.lost_by_links,
         })
     }

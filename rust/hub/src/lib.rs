@@ -5,6 +5,7 @@
 //! does the I/O, and [`Hub`], the handle that others hold.
 
 mod audience;
+mod block;
 mod clock;
 mod connection;
 pub mod control;
@@ -14,6 +15,8 @@ mod departed;
 pub mod holes;
 mod hub;
 mod links;
+#[cfg(test)]
+mod links_test;
 pub mod log;
 mod opening;
 mod options;

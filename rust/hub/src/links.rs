@@ -2,14 +2,19 @@
 
 use std::collections::HashMap;
 
-use jupyter_sse_codec::frame::{ToHub, ToKernel};
+use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION};
 use jupyter_sse_codec::{EndReason, RunKind};
 use serde_json::{Value, json};
 
+use crate::block::is_one_event;
 use crate::log::Incoming;
 use crate::opening::answer_open;
 use crate::state::{State, StreamKey};
 use crate::stream::{LinkId, Producer, ProducerInfo, RunState, Stream};
+
+/// What is kept of the error that ended a run, in bytes.
+const MAX_ERROR_TYPE_BYTES: usize = 256;
+const MAX_ERROR_BYTES: usize = 8 << 10;
 
 /// What the hub remembers of a link, also while it is down.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub(crate) struct LinkState {
 pub(crate) struct OpenStream {
     pub(crate) stream: StreamKey,
     pub(crate) run: u32,
+    /// Its run is over and it was told so.
+    pub(crate) is_told: bool,
 }
 
 impl LinkState {
@@ -49,23 +56,27 @@ impl State {
         });
         link.is_connected = true;
         let last_seq = link.last_seq;
-        let streams: Vec<StreamKey> = link.keys.values().map(|open| open.stream).collect();
-        for key in streams {
-            if let Some(stream) = self
-                .stream_mut(key)
-                .filter(|stream| stream.state == RunState::Lost)
-            {
-                stream.state = RunState::Live;
-                self.mark_dirty(key);
+        let mut frames = self.welcome(known, last_seq);
+        for (key, open) in self.current_keys(&id) {
+            let Some(stream) = self.stream_mut(open.stream) else {
+                continue;
+            };
+            if stream.stopping_since.is_some() {
+                // It may have been told over the connection that broke.
+                ToKernel::Stop { key }.encode(&mut frames);
             }
+            self.find_producer_again(open.stream);
         }
+        frames
+    }
+
+    /// The frame that answers `Hello`.
+    pub(crate) fn welcome(&self, known: bool, last_seq: u64) -> Vec<u8> {
         let server = json!({"url": self.options().url, "pid": std::process::id()}).to_string();
-        let epoch = self.epoch().to_string();
         let mut frame = Vec::new();
-        let version = jupyter_sse_codec::frame::VERSION;
         ToKernel::Welcome {
-            version,
-            epoch: &epoch,
+            version: VERSION,
+            epoch: self.epoch().as_str(),
             known,
             last_seq,
             server: &server,
@@ -74,28 +85,53 @@ impl State {
         frame
     }
 
+    /// The streams that a link has open, as far as their runs go on.
+    fn current_keys(&self, id: &LinkId) -> Vec<(u32, OpenStream)> {
+        let keys = self.links.get(id).map(|link| link.keys.iter());
+        keys.into_iter()
+            .flatten()
+            .map(|(&key, &open)| (key, open))
+            .filter(|(_, open)| self.is_current(*open))
+            .collect()
+    }
+
+    fn is_current(&self, open: OpenStream) -> bool {
+        self.stream(open.stream)
+            .is_some_and(|stream| stream.run.number == open.run && !stream.is_ended())
+    }
+
     /// A link broke. Its process may still be there.
     pub(crate) fn link_down(&mut self, id: &LinkId) {
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
         link.is_connected = false;
-        let streams: Vec<StreamKey> = link.keys.values().map(|open| open.stream).collect();
-        for key in streams {
+        for (_, open) in self.current_keys(id) {
+            let key = open.stream;
             let is_fed = self.stream(key).is_some_and(|stream| {
-                stream.run.kind == RunKind::Post
-                    || stream
-                        .producers
-                        .iter()
-                        .any(|(id, _)| self.links.get(id).is_some_and(|link| link.is_connected))
+                stream.run.kind == RunKind::Post || self.has_connected_producer(stream)
             });
-            if let Some(stream) = self
-                .stream_mut(key)
-                .filter(|stream| !is_fed && stream.state == RunState::Live)
+            if let Some(stream) = self.stream_mut(key)
+                && !is_fed
+                && stream.state == RunState::Live
             {
                 stream.state = RunState::Lost;
                 self.mark_dirty(key);
             }
+        }
+    }
+
+    fn has_connected_producer(&self, stream: &Stream) -> bool {
+        let is_up = |id: &LinkId| self.links.get(id).is_some_and(|link| link.is_connected);
+        stream.producers.iter().any(|(id, _)| is_up(id))
+    }
+
+    fn find_producer_again(&mut self, key: StreamKey) {
+        if let Some(stream) = self.stream_mut(key)
+            && stream.state == RunState::Lost
+        {
+            stream.state = RunState::Live;
+            self.mark_dirty(key);
         }
     }
 
@@ -105,17 +141,48 @@ impl State {
         let Some(link) = self.links.remove(id) else {
             return;
         };
-        let kernel_is_up = self
-            .links
-            .values()
-            .any(|other| other.is_connected && other.producer.kernel == link.producer.kernel);
         for (&key, open) in &link.keys {
             self.leave((*id, key), *open, EndReason::Lost, None, now);
-            // A child process that only sent may go without ending what its kernel goes on with.
-            if !kernel_is_up {
-                self.end_if_unfed(*open, EndReason::Lost, None, now);
-            }
         }
+        let kernel = &link.producer.kernel;
+        let is_up = |other: &LinkState| other.is_connected && other.producer.kernel == *kernel;
+        if self.links.values().any(is_up) {
+            // A child process that only sent may go without ending what its kernel goes on with.
+            for open in link.keys.values() {
+                self.go_on_without_producer(*open);
+            }
+            return;
+        }
+        for open in link.keys.values() {
+            self.end_if_unfed(*open, EndReason::Lost, None, now);
+        }
+        for key in self.abandoned_by(kernel) {
+            self.end_run(key, EndReason::Lost, None, now);
+        }
+    }
+
+    fn go_on_without_producer(&mut self, open: OpenStream) {
+        let is_sent = |stream: &Stream| stream.run.kind == RunKind::Send;
+        if self.is_current(open) && self.stream(open.stream).is_some_and(is_sent) {
+            self.find_producer_again(open.stream);
+        }
+    }
+
+    /// What a kernel sent and nobody sends any more, also by child processes that went before it.
+    fn abandoned_by(&self, kernel: &str) -> Vec<StreamKey> {
+        let is_of = |stream: &Stream| {
+            let producer = stream.run.producer.as_ref();
+            producer.is_some_and(|producer| producer.kernel == kernel)
+        };
+        self.streams()
+            .filter(|(_, stream)| {
+                stream.run.kind == RunKind::Send
+                    && !stream.is_ended()
+                    && stream.producers.is_empty()
+                    && is_of(stream)
+            })
+            .map(|(key, _)| key)
+            .collect()
     }
 
     /// One frame of a link that is up; answers go to `reply`. Frames that came before are dropped.
@@ -144,16 +211,14 @@ impl State {
                 body,
                 ..
             } => {
-                if let Some(open) = self.writable(id, key) {
-                    self.append(
-                        open.stream,
-                        now,
-                        Incoming {
-                            event,
-                            id: own_id,
-                            body,
-                        },
-                    );
+                let incoming = Incoming {
+                    event,
+                    id: own_id,
+                    body,
+                };
+                match self.writable(id, key) {
+                    Some(open) => self.take_event(open.stream, now, incoming),
+                    None => self.stop_late(id, key, reply),
                 }
             }
             ToHub::Open {
@@ -187,7 +252,7 @@ impl State {
                     .and_then(|link| link.keys.remove(&key));
                 let reason = EndReason::from_u8(reason).unwrap_or(EndReason::Done);
                 if let Some(open) = open {
-                    let error: Option<Value> = serde_json::from_str(error).ok();
+                    let error = error_from(error);
                     self.leave((*id, key), open, reason, error.clone(), now);
                     self.end_if_unfed(open, reason, error, now);
                 }
@@ -205,12 +270,29 @@ impl State {
         }
     }
 
+    /// One event of a kernel. It is not trusted: what is no event is dropped, and readers are told that one is missing.
+    fn take_event(&mut self, key: StreamKey, now: u64, incoming: Incoming<'_>) {
+        if incoming.body.len() <= self.options().max_event_bytes && is_one_event(&incoming) {
+            self.append(key, now, incoming);
+        } else {
+            self.counters.refused += 1;
+            self.add_hole(key, 1);
+        }
+    }
+
+    /// A producer goes on although its run is over: it was replaced, or ended while its link was down, or did not stop in time.
+    fn stop_late(&mut self, id: &LinkId, key: u32, reply: &mut Vec<u8>) {
+        let open = self.links.get_mut(id).and_then(|it| it.keys.get_mut(&key));
+        if let Some(open) = open.filter(|open| !open.is_told) {
+            open.is_told = true;
+            ToKernel::Stop { key }.encode(reply);
+        }
+    }
+
     /// The open stream behind a key, as long as its run is the current one: late events of a replaced run are dropped.
     fn writable(&self, id: &LinkId, key: u32) -> Option<OpenStream> {
         let open = *self.links.get(id)?.keys.get(&key)?;
-        self.stream(open.stream)
-            .filter(|stream| stream.run.number == open.run && !stream.is_ended())
-            .map(|_| open)
+        self.is_current(open).then_some(open)
     }
 
     /// One producer leaves a run. A run with an owner ends with it.
@@ -251,6 +333,28 @@ impl State {
             self.end_run(open.stream, reason, error, now);
         }
     }
+}
+
+/// The first `most` bytes of a text, or a few less: no character is cut in two.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+/// The error that ended a run, as readers are told: no more than its type and its message, and not without bound.
+fn error_from(text: &str) -> Option<Value> {
+    let error: Value = serde_json::from_str(text).ok()?;
+    let field = |name: &str, most: usize| {
+        let text = error.get(name).and_then(Value::as_str);
+        cut(text.unwrap_or_default(), most)
+    };
+    Some(json!({
+        "type": field("type", MAX_ERROR_TYPE_BYTES),
+        "message": field("message", MAX_ERROR_BYTES),
+    }))
 }
 
 fn sequence_of(frame: &ToHub<'_>) -> Option<u64> {

@@ -14,6 +14,8 @@ use crate::stream::{LinkId, ProducerInfo, Stream};
 
 /// The most streams one link may have open.
 const MAX_KEYS: usize = 10_000;
+/// The longest options of a stream, in bytes: they are kept with it and told to its readers.
+const MAX_OPTIONS_BYTES: usize = 16 << 10;
 
 impl State {
     /// Opens a stream under a key of a link. Returns the number of the run.
@@ -35,6 +37,12 @@ impl State {
         if link.keys.len() >= MAX_KEYS {
             return Err(Refusal::Limit(format!(
                 "this kernel has {MAX_KEYS} streams open, the most; close some first"
+            )));
+        }
+        if options.len() > MAX_OPTIONS_BYTES {
+            return Err(Refusal::Limit(format!(
+                "options of at most {MAX_OPTIONS_BYTES} bytes of JSON expected, got {}; shorten them",
+                options.len()
             )));
         }
         let producer = link.producer.clone();
@@ -67,6 +75,7 @@ impl State {
                 OpenStream {
                     stream: stream_key,
                     run,
+                    is_told: false,
                 },
             );
         }
@@ -107,7 +116,10 @@ impl State {
             return;
         };
         options.extend(held.into_iter().filter(|(_, value)| !value.is_null()));
-        self.apply_options(key, &Value::Object(options).to_string());
+        let options = Value::Object(options).to_string();
+        if options.len() <= MAX_OPTIONS_BYTES {
+            self.apply_options(key, &options);
+        }
     }
 
     fn apply_options(&mut self, key: StreamKey, options: &str) {

@@ -4,10 +4,12 @@ use std::io::{self, Read, Write};
 use std::mem;
 use std::sync::Mutex;
 
+use jupyter_sse_codec::MAX_EVENT_BYTES;
 use jupyter_sse_codec::frame::{FrameError, ToHub, ToKernel, VERSION, split};
 use mio::net::UnixStream;
 
 use crate::clock::Now;
+use crate::links::{LinkState, cut};
 use crate::reader::lock;
 use crate::state::State;
 use crate::stream::{LinkId, ProducerInfo};
@@ -16,6 +18,11 @@ use crate::stream::{LinkId, ProducerInfo};
 const MAX_UNREAD_BYTES: usize = 16 << 20;
 /// What frames may carry beside the largest event, in bytes.
 const FRAME_ROOM_BYTES: usize = 64 << 10;
+/// The longest name and label of a kernel, in bytes; what is longer is cut. Every run keeps them.
+const MAX_KERNEL_BYTES: usize = 256;
+const MAX_LABEL_BYTES: usize = 1024;
+/// What an input buffer keeps between two frames, in bytes.
+const KEPT_BYTES: usize = 64 << 10;
 
 /// What came of reading.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +49,8 @@ pub(crate) struct Peer {
     /// The beginning of a frame whose end has not come yet.
     input: Vec<u8>,
     output: Vec<u8>,
+    /// The newest place in the link's sequence that the kernel has the receipt for.
+    acked_seq: u64,
 }
 
 impl Peer {
@@ -50,7 +59,8 @@ impl Peer {
     /// The other end belongs to another user.
     pub(crate) fn new(stream: UnixStream, max_event_bytes: usize) -> io::Result<Self> {
         let pid = check_peer(&stream)?;
-        let max_frame_bytes = max_event_bytes + FRAME_ROOM_BYTES;
+        // A kernel does not know the server's bound: an event beyond it is refused, not a reason to give the link up.
+        let max_frame_bytes = max_event_bytes.max(MAX_EVENT_BYTES) + FRAME_ROOM_BYTES;
         Ok(Self {
             stream,
             link: None,
@@ -58,6 +68,7 @@ impl Peer {
             pid,
             input: Vec::new(),
             output: Vec::new(),
+            acked_seq: 0,
         })
     }
 
@@ -83,19 +94,19 @@ impl Peer {
             let result = self.frames(&mut state, now, &input);
             if let Ok((used, _)) = result {
                 input.drain(..used);
+                input.shrink_to(KEPT_BYTES);
                 self.input = input;
             }
             result
         };
-        if let Some(link) = self.link.and_then(|id| state.links.get(&id)) {
-            ToKernel::Ack {
-                seq: link.last_seq(),
-            }
-            .encode(&mut self.output);
+        let link = self.link.and_then(|id| state.links.get(&id));
+        let seq = link.map_or(0, LinkState::last_seq);
+        if seq > self.acked_seq {
+            self.acked_seq = seq;
+            ToKernel::Ack { seq }.encode(&mut self.output);
         }
         match result {
             Ok((_, Some(query))) => Input::Subscribe(query),
-            Ok((_, None)) if self.output.len() > MAX_UNREAD_BYTES => Input::Gone,
             Ok((_, None)) => Input::More,
             Err(_) => Input::Gone,
         }
@@ -110,6 +121,9 @@ impl Peer {
     ) -> Result<(usize, Option<String>), FrameError> {
         let mut used = 0;
         while let Some((payload, taken)) = split(&bytes[used..], self.max_frame_bytes)? {
+            if self.output.len() > MAX_UNREAD_BYTES {
+                return Err(FrameError::Malformed);
+            }
             let frame = ToHub::decode(payload)?;
             used += taken;
             match (self.link, frame) {
@@ -117,18 +131,23 @@ impl Peer {
                 (
                     None,
                     ToHub::Hello {
-                        version: VERSION,
+                        version,
                         link,
                         kernel,
                         label,
                         pid,
                     },
                 ) => {
-                    let pid = self.pid.unwrap_or(pid);
+                    if version != VERSION {
+                        // So that the kernel can say why.
+                        self.output.extend(state.welcome(false, 0));
+                        self.flush();
+                        return Err(FrameError::Malformed);
+                    }
                     let producer = ProducerInfo {
-                        kernel: kernel.to_owned(),
-                        label: label.to_owned(),
-                        pid,
+                        kernel: cut(kernel, MAX_KERNEL_BYTES),
+                        label: cut(label, MAX_LABEL_BYTES),
+                        pid: self.pid.unwrap_or(pid),
                     };
                     self.link = Some(link);
                     self.output.extend(state.link_up(link, producer));
@@ -145,7 +164,7 @@ impl Peer {
         self.output.extend_from_slice(frame);
     }
 
-    /// Writes what is queued, as far as it goes. Returns `false` where the link is of no further use.
+    /// Writes what is queued, as far as it goes. Returns `false` where the link is of no further use, or takes nothing for too long.
     pub(crate) fn flush(&mut self) -> bool {
         let mut written = 0;
         let is_up = loop {
@@ -161,7 +180,10 @@ impl Peer {
             }
         };
         self.output.drain(..written);
-        is_up
+        if self.output.is_empty() {
+            self.output.shrink_to(KEPT_BYTES);
+        }
+        is_up && self.output.len() <= MAX_UNREAD_BYTES
     }
 }
 

@@ -145,6 +145,11 @@ impl State {
         }
     }
 
+    /// All streams.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (StreamKey, &Stream)> {
+        self.streams.iter().map(|(&key, stream)| (key, stream))
+    }
+
     /// A stream by its name.
     pub fn find(&self, name: &str) -> Option<(StreamKey, &Stream)> {
         let key = *self.names.get(name)?;
@@ -247,6 +252,7 @@ impl State {
             if let Some(stream) = self.streams.get_mut(&key) {
                 let before = stream.log.held_bytes();
                 stream.start_run(kind, producer, now);
+                stream.log.set_bounds(self.options.history);
                 stream.trim(live_window);
                 self.held_bytes =
                     (self.held_bytes + stream.log.held_bytes()).saturating_sub(before);

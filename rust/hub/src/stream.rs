@@ -172,6 +172,8 @@ impl Stream {
         self.producers.clear();
         self.owner = None;
         self.stopping_since = None;
+        self.ping_interval = None;
+        self.options = Value::Null;
         if self
             .marks
             .back()

@@ -19,20 +19,25 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
+    /// A connection that has not said hello.
+    pub(crate) fn connect(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        Self {
+            stream,
+            input: Vec::new(),
+            path: path.to_owned(),
+        }
+    }
+
     pub(crate) fn dial(path: &Path, link: u8) -> Self {
         Self::dial_as(path, link, "k", "nb.ipynb")
     }
 
     pub(crate) fn dial_as(path: &Path, link: u8, kernel: &str, label: &str) -> Self {
-        let stream = UnixStream::connect(path).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
-        let mut dialled = Self {
-            stream,
-            input: Vec::new(),
-            path: path.to_owned(),
-        };
+        let mut dialled = Self::connect(path);
         dialled.say(&ToHub::Hello {
             version: VERSION,
             link: [link; 16],

@@ -1,10 +1,10 @@
 //! What becomes of links that break, come back, or were never what they seemed.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use jupyter_sse_codec::RunKind;
-use jupyter_sse_codec::frame::ToKernel;
+use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION};
 use jupyter_sse_hub::Hub;
 
 use crate::client::Client;
@@ -59,4 +59,45 @@ fn a_link_that_breaks_and_comes_back_is_live_again() {
         kernel.hear_ack(round + 2);
         assert_eq!(state_of(&hub, "a"), "live");
     }
+}
+
+#[test]
+fn a_kernel_of_another_version_hears_which_one_this_is() {
+    let (_hub, path) = start_with_links("version");
+    let mut kernel = Kernel::connect(&path);
+    kernel.say(&ToHub::Hello {
+        version: VERSION + 1,
+        link: [1; 16],
+        kernel: "k",
+        label: "l",
+        pid: 1,
+    });
+    let version = kernel.hear(|frame| match frame {
+        ToKernel::Welcome { version, .. } => Some(version),
+        _ => None,
+    });
+    assert_eq!(version, VERSION);
+    assert_eq!(kernel.stream.read(&mut [0]).unwrap(), 0);
+}
+
+#[test]
+fn a_kernel_that_asks_and_never_listens_is_dropped() {
+    let (hub, path) = start_with_links("deaf");
+    let name = "x".repeat(200);
+    for number in 0..300 {
+        hub.publish(&format!("{number}{}", &name[3..]), &[])
+            .unwrap();
+    }
+    let mut kernel = Kernel::dial(&path, 1);
+    let mut questions = Vec::new();
+    for request in 1..=1000 {
+        let body = r#"{"op":"list"}"#;
+        ToHub::Request { request, body }.encode(&mut questions);
+    }
+    // Three hundred streams take about 150 kB in each answer.
+    let said = kernel.stream.write_all(&questions);
+    let mut rest = Vec::new();
+    let heard = kernel.stream.read_to_end(&mut rest);
+    assert!(said.is_err() || heard.is_err() || rest.len() < 40 << 20);
+    assert_eq!(hub.metrics()["links"], 0);
 }
