@@ -259,6 +259,8 @@ class Client:
 
     def forked(self) -> None:
         """Called in the child of a fork: what is open belongs to the parent."""
+        # First of all: a method of the inherited link could wait for a lock that nobody here will ever release.
+        self.link.abandon()
         for owner in {*self.streams.values(), *self._owners.values()}:
             owner.forked()
 
