@@ -90,9 +90,10 @@ class CellKernel:
         self._idle: set[str] = set()
         self._is_open = True
         client.start_channels()
-        client.wait_for_ready(timeout=60)
         self._collector = threading.Thread(target=self._collect, daemon=True)
         self._collector.start()
+        # jupyter_client's own wait takes a kernel for dead whose heartbeat comes late, on a machine that is busy.
+        wait_until(self.answers, "the kernel answers", timeout=60)
 
     def _collect(self) -> None:
         while self._is_open:
@@ -106,6 +107,20 @@ class CellKernel:
                 self._outputs[parent].append((kind, content))
             elif kind == "status" and content["execution_state"] == "idle":
                 self._idle.add(parent)
+
+    def answers(self) -> bool:
+        """Say whether the kernel answers, and its outputs arrive."""
+        request = self.client.kernel_info()
+        deadline = time.monotonic() + 2
+        try:
+            # Earlier questions may be answered only now.
+            while self.client.get_shell_msg(timeout=1)["parent_header"].get("msg_id") != request:
+                pass
+        except queue.Empty:
+            return False
+        while request not in self._idle and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return request in self._idle
 
     def send(self, code: str, cell_id: str | None = None, *, allow_stdin: bool = True) -> tuple[str, Cell]:
         """Ask for an execution, and do not wait for it."""
@@ -199,14 +214,7 @@ class ServedKernel(CellKernel):
         """Restart the kernel, and wait until it answers."""
         answer = self.server.client.post(f"api/kernels/{self.id}/restart")
         assert answer.status_code == 200, answer.text
-        wait_until(self._answers, "the kernel answers", timeout=60)
-
-    def _answers(self) -> bool:
-        request = self.client.kernel_info()
-        try:
-            return self.client.get_shell_msg(timeout=1)["parent_header"].get("msg_id") == request
-        except queue.Empty:
-            return False
+        wait_until(self.answers, "the kernel answers", timeout=60)
 
     def __enter__(self) -> ServedKernel:
         return self
