@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jupyter_sse_codec::{Epoch, check_name};
 use mio::net::UnixListener;
 use mio::{Poll, Waker};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::clock::millis;
 use crate::log::Incoming;
@@ -297,7 +297,13 @@ pub(crate) fn local_subscription(
     state: &State,
     query: &str,
 ) -> Result<Subscription, (u16, String)> {
-    let query: Value = serde_json::from_str(query).unwrap_or_default();
+    let query: Value = serde_json::from_str(query).map_err(|error| {
+        let message = format!("a query in JSON expected: {error}");
+        (
+            400,
+            json!({"reason": "invalid", "message": message}).to_string(),
+        )
+    })?;
     let flag = |name: &str| query.get(name).and_then(Value::as_bool).unwrap_or(false);
     let streams: Vec<String> = query
         .get("streams")
@@ -339,8 +345,7 @@ pub(crate) fn local_subscription(
         };
         (
             status,
-            serde_json::json!({"reason": refusal.reason(), "message": refusal.to_string()})
-                .to_string(),
+            json!({"reason": refusal.reason(), "message": refusal.to_string()}).to_string(),
         )
     })
 }

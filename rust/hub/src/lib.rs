@@ -6,6 +6,7 @@
 
 mod audience;
 mod block;
+mod blocks;
 mod clock;
 mod connection;
 pub mod control;
@@ -14,6 +15,7 @@ mod cursor;
 mod departed;
 pub mod holes;
 mod hub;
+mod line;
 mod links;
 #[cfg(test)]
 mod links_test;

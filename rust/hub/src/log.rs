@@ -8,14 +8,19 @@ use std::collections::{HashMap, VecDeque};
 
 use jupyter_sse_codec::{Epoch, Position};
 
+use crate::blocks::Blocks;
 use crate::clock::millis;
+use crate::line::{
+    IdText, LABEL_BYTES, id_in, split_event_line, split_id_line, write_event_line, write_id_line,
+};
 use crate::options::HistoryBounds;
-
-/// Bytes of one block: large enough that a pass copies few spans, small enough that eviction frees memory soon.
-const BLOCK_BYTES: usize = 64 << 10;
 
 /// What one held event costs beyond its bytes on the wire.
 pub const ENTRY_BYTES: usize = std::mem::size_of::<Entry>();
+/// What an own id costs beyond its bytes, so that it is found.
+pub const OWN_ID_BYTES: usize = 64;
+/// What the lists of a log keep room for, however few events are held.
+const LEAST_ROOM: usize = 64;
 
 /// One event as it comes in: its type, its own id and the rest of its block (see `codec::encoder::encode_body`).
 #[derive(Debug, Clone, Copy)]
@@ -45,14 +50,13 @@ pub struct Entry {
 
 impl Entry {
     fn cost(&self) -> usize {
-        self.len as usize + ENTRY_BYTES
+        let id = if self.own_id {
+            OWN_ID_BYTES + usize::from(self.id_len)
+        } else {
+            0
+        };
+        self.len as usize + ENTRY_BYTES + id
     }
-}
-
-#[derive(Debug)]
-struct Block {
-    offset: u64,
-    bytes: Vec<u8>,
 }
 
 /// How the `id:` line of a copied event reads.
@@ -81,7 +85,7 @@ pub struct Batch {
 #[derive(Debug)]
 pub struct Log {
     bounds: HistoryBounds,
-    blocks: VecDeque<Block>,
+    blocks: Blocks,
     entries: VecDeque<Entry>,
     /// The newest `n` under each own id that is held.
     own_ids: HashMap<Box<[u8]>, u64>,
@@ -95,7 +99,6 @@ pub struct Log {
     run_first: u64,
     /// `seq` of the newest event that is no longer held; 0: none.
     evicted_seq: u64,
-    next_offset: u64,
     held_bytes: usize,
     history_bytes: usize,
 }
@@ -110,7 +113,7 @@ impl Log {
     pub fn resume(bounds: HistoryBounds, n: u64, seq: u64) -> Self {
         Self {
             bounds,
-            blocks: VecDeque::new(),
+            blocks: Blocks::default(),
             entries: VecDeque::new(),
             own_ids: HashMap::new(),
             birth: n + 1,
@@ -118,7 +121,6 @@ impl Log {
             history_first: n + 1,
             run_first: n + 1,
             evicted_seq: seq,
-            next_offset: 0,
             held_bytes: 0,
             history_bytes: 0,
         }
@@ -203,23 +205,23 @@ impl Log {
             + incoming.id.len()
             + incoming.body.len()
             + Position::MAX_BYTES
-            + 24;
-        let block = self.block_with_room(most);
-        let before = block.bytes.len();
-        write_event_line(&mut block.bytes, None, incoming.event);
-        let id_len = write_id_line(&mut block.bytes, &id_line);
-        block.bytes.extend_from_slice(incoming.body);
-        let len = block.bytes.len() - before;
+            + LABEL_BYTES;
+        let offset = self.blocks.end();
+        let mut id_len = 0;
+        self.blocks.append(most, |out| {
+            write_event_line(out, None, incoming.event);
+            id_len = write_id_line(out, &id_line);
+            out.extend_from_slice(incoming.body);
+        });
         let entry = Entry {
             seq,
             at,
-            offset: self.next_offset,
-            len: len as u32,
+            offset,
+            len: (self.blocks.end() - offset) as u32,
             type_len: incoming.event.len() as u32,
             id_len: id_len as u8,
             own_id: !incoming.id.is_empty(),
         };
-        self.next_offset += len as u64;
         self.held_bytes += entry.cost();
         self.history_bytes += entry.cost();
         self.entries.push_back(entry);
@@ -297,7 +299,7 @@ impl Log {
             batch.ends.push(end);
         }
         let end = start + batch.ends.last().copied().unwrap_or(0) as u64;
-        self.copy_span(start, end, &mut batch.bytes);
+        self.blocks.copy(start, end, &mut batch.bytes);
     }
 
     /// Copies one event, its type qualified by a stream's name (`name:type`) and its id as asked.
@@ -312,8 +314,7 @@ impl Log {
         let Some(entry) = self.entry(n) else { return };
         let wire = self.wire(entry);
         let (event, rest) = split_event_line(wire, entry.type_len as usize);
-        let id_line = 5 + usize::from(entry.id_len);
-        let body = rest.get(id_line..).unwrap_or_default();
+        let (id_line, body) = split_id_line(rest, usize::from(entry.id_len));
         write_event_line(out, qualifier, event);
         match id {
             IdLine::Absent => {}
@@ -328,57 +329,20 @@ impl Log {
                 );
             }
             IdLine::Own | IdLine::Position => {
-                out.extend_from_slice(rest.get(..id_line).unwrap_or_default());
+                out.extend_from_slice(id_line);
             }
         }
         out.extend_from_slice(body);
     }
 
     fn wire(&self, entry: &Entry) -> &[u8] {
-        let at = self
-            .blocks
-            .partition_point(|block| block.offset <= entry.offset)
-            - 1;
-        let block = &self.blocks[at];
-        let start = (entry.offset - block.offset) as usize;
-        &block.bytes[start..start + entry.len as usize]
+        self.blocks.get(entry.offset, entry.len as usize)
     }
 
-    fn copy_span(&self, start: u64, end: u64, out: &mut Vec<u8>) {
-        out.reserve((end - start) as usize);
-        let from = self
-            .blocks
-            .partition_point(|block| block.offset <= start)
-            .saturating_sub(1);
-        for block in self.blocks.range(from..) {
-            if block.offset >= end {
-                break;
-            }
-            let low = start.saturating_sub(block.offset) as usize;
-            let high = block.bytes.len().min((end - block.offset) as usize);
-            out.extend_from_slice(&block.bytes[low..high]);
-        }
-    }
-
-    /// The newest block, or a new one where it has no room for `most` bytes. A small stream's block grows from nothing.
-    fn block_with_room(&mut self, most: usize) -> &mut Block {
-        let fits = self
-            .blocks
-            .back()
-            .is_some_and(|block| block.bytes.len() + most <= BLOCK_BYTES);
-        if !fits {
-            let bytes = if self.blocks.is_empty() {
-                Vec::new()
-            } else {
-                Vec::with_capacity(most.max(BLOCK_BYTES))
-            };
-            self.blocks.push_back(Block {
-                offset: self.next_offset,
-                bytes,
-            });
-        }
-        let last = self.blocks.len() - 1;
-        &mut self.blocks[last]
+    fn own_id(&self, entry: &Entry) -> &[u8] {
+        let (_, rest) = split_event_line(self.wire(entry), entry.type_len as usize);
+        let (line, _) = split_id_line(rest, usize::from(entry.id_len));
+        id_in(line)
     }
 
     fn bound_history(&mut self) {
@@ -401,9 +365,8 @@ impl Log {
             return;
         };
         if entry.own_id {
-            let n = self.first;
-            let id = own_id_of(self.wire(&entry), &entry).to_vec();
-            if self.own_ids.get(id.as_slice()) == Some(&n) {
+            let id = self.own_id(&entry).to_vec();
+            if self.own_ids.get(id.as_slice()) == Some(&self.first) {
                 self.own_ids.remove(id.as_slice());
             }
         }
@@ -411,63 +374,23 @@ impl Log {
         self.first += 1;
         self.evicted_seq = entry.seq;
         self.held_bytes -= entry.cost();
-        let kept_from = entry.offset + u64::from(entry.len);
-        while self
-            .blocks
-            .front()
-            .is_some_and(|block| block.offset + block.bytes.len() as u64 <= kept_from)
-        {
-            self.blocks.pop_front();
+        self.blocks.free_before(entry.offset + u64::from(entry.len));
+        self.give_room_back();
+    }
+
+    /// A log that was long once does not stay large.
+    fn give_room_back(&mut self) {
+        let entries = self.entries.len().max(LEAST_ROOM);
+        if self.entries.capacity() / 4 > entries {
+            self.entries.shrink_to(2 * entries);
         }
-        if self.entries.is_empty() {
-            self.entries.shrink_to(64);
+        let ids = self.own_ids.len().max(LEAST_ROOM);
+        if self.own_ids.capacity() / 4 > ids {
+            self.own_ids.shrink_to(2 * ids);
         }
     }
 }
 
-enum IdText<'a> {
-    Own(&'a [u8]),
-    Position(Position),
-}
-
-/// Writes `event: [qualifier:]type`; without qualifier the default type needs no line.
-fn write_event_line(out: &mut Vec<u8>, qualifier: Option<&str>, event: &[u8]) {
-    if qualifier.is_none() && event.is_empty() {
-        return;
-    }
-    out.extend_from_slice(b"event: ");
-    if let Some(name) = qualifier {
-        out.extend_from_slice(name.as_bytes());
-        out.push(b':');
-        out.extend_from_slice(if event.is_empty() { b"message" } else { event });
-    } else {
-        out.extend_from_slice(event);
-    }
-    out.push(b'\n');
-}
-
-/// Writes `id: …` and returns the id's length.
-fn write_id_line(out: &mut Vec<u8>, id: &IdText<'_>) -> usize {
-    out.extend_from_slice(b"id: ");
-    let before = out.len();
-    match id {
-        IdText::Own(id) => out.extend_from_slice(id),
-        IdText::Position(position) => position.write(out),
-    }
-    let len = out.len() - before;
-    out.push(b'\n');
-    len
-}
-
-fn split_event_line(wire: &[u8], type_len: usize) -> (&[u8], &[u8]) {
-    if type_len == 0 {
-        return (b"", wire);
-    }
-    let (line, rest) = wire.split_at(8 + type_len);
-    (&line[7..7 + type_len], rest)
-}
-
-fn own_id_of<'a>(wire: &'a [u8], entry: &Entry) -> &'a [u8] {
-    let (_, rest) = split_event_line(wire, entry.type_len as usize);
-    &rest[4..4 + usize::from(entry.id_len)]
-}
+#[cfg(test)]
+#[path = "log_test.rs"]
+pub(crate) mod tests;

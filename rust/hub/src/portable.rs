@@ -107,6 +107,9 @@ impl Portable {
         let Some(entry) = readers.all.get_mut(&id) else {
             return;
         };
+        if !entry.is_busy {
+            return;
+        }
         entry.is_busy = false;
         // There may be more; the next pass finds out.
         entry.is_ready = true;

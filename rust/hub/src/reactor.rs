@@ -52,6 +52,13 @@ pub(crate) struct Reactor {
     is_closing: bool,
 }
 
+impl Drop for Reactor {
+    /// However the thread ends, nobody waits to be carried by it.
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
 impl Reactor {
     pub(crate) fn new(
         shared: Arc<Shared>,

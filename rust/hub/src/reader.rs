@@ -31,16 +31,18 @@ impl SharedBatch {
         self.batch.ends.clear();
     }
 
-    fn load(&mut self, state: &State, key: StreamKey, from: u64, most: u64) {
+    /// Returns whether there is anything.
+    fn load(&mut self, state: &State, key: StreamKey, from: u64, most: u64) -> bool {
         let is_same = self.key == key
             && self.batch.from == from
             && self.most == most
             && !self.batch.ends.is_empty();
         if is_same {
-            return;
+            return true;
         }
+        self.forget();
         let Some(stream) = state.stream(key) else {
-            return self.forget();
+            return false;
         };
         stream.log.copy_wire(from, BATCH_BYTES, &mut self.batch);
         if let Some(&end) = usize::try_from(most)
@@ -52,6 +54,7 @@ impl SharedBatch {
         }
         (self.key, self.most) = (key, most);
         self.serial += 1;
+        !self.batch.ends.is_empty()
     }
 
     /// Changes whenever the batch does.
@@ -153,15 +156,12 @@ impl Reader {
             .step(&state, now, ROOM_BYTES, &mut self.pending)
         {
             Step::Write => Next::Pending,
-            Step::Rest => Next::Rest,
             Step::Close => {
                 self.is_closing = true;
                 Next::Close
             }
-            Step::Copy { key, from, most } => {
-                shared.load(&state, key, from, most);
-                Next::Batch
-            }
+            Step::Copy { key, from, most } if shared.load(&state, key, from, most) => Next::Batch,
+            Step::Rest | Step::Copy { .. } => Next::Rest,
         }
     }
 

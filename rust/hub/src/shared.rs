@@ -46,7 +46,8 @@ pub(crate) struct Shared {
     pub(crate) state: Mutex<State>,
     pub(crate) portable: Portable,
     pub(crate) clock: Clock,
-    commands: Mutex<Vec<Command>>,
+    /// `None` once the reactor is gone: what it would have carried is closed at once.
+    commands: Mutex<Option<Vec<Command>>>,
     waker: Waker,
     is_woken: AtomicBool,
 }
@@ -57,7 +58,7 @@ impl Shared {
             state: Mutex::new(state),
             portable,
             clock: Clock::new(),
-            commands: Mutex::new(Vec::new()),
+            commands: Mutex::new(Some(Vec::new())),
             waker,
             is_woken: AtomicBool::new(false),
         }
@@ -65,8 +66,15 @@ impl Shared {
 
     /// Hands a command over.
     pub(crate) fn command(&self, command: Command) {
-        lock(&self.commands).push(command);
+        if let Some(commands) = lock(&self.commands).as_mut() {
+            commands.push(command);
+        }
         self.wake();
+    }
+
+    /// The reactor is gone.
+    pub(crate) fn close(&self) {
+        *lock(&self.commands) = None;
     }
 
     /// Makes the reactor look. One system call however often it is called before the reactor does.
@@ -80,6 +88,9 @@ impl Shared {
     /// The reactor takes what there is. The flag is put down first: what comes later wakes it again.
     pub(crate) fn take_commands(&self) -> Vec<Command> {
         self.is_woken.store(false, Ordering::Release);
-        std::mem::take(&mut *lock(&self.commands))
+        lock(&self.commands)
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 }

@@ -17,6 +17,9 @@ const UNSENT_BYTES: u32 = 128 << 10;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const UNSENT_BYTES: usize = 128 << 10;
 
+/// How often a client is read that goes on sending.
+const MAX_READS: usize = 64;
+
 /// See the module's text.
 #[derive(Debug)]
 pub struct Socket {
@@ -30,8 +33,11 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// It cannot be made non-blocking: no socket.
+    /// It is negative, or cannot be made non-blocking: no socket.
     pub fn take(fd: RawFd) -> io::Result<Self> {
+        if fd < 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         // SAFETY: the caller duplicated this descriptor for us and keeps no other owner of it.
         #[allow(unsafe_code)]
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
@@ -67,6 +73,8 @@ impl Socket {
             #[cfg(not(any(target_os = "linux", target_os = "android")))]
             let sent = socket.send(bytes);
             match sent {
+                // Nothing is written only where nothing is given; to go on with it would never end.
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => return Ok(Some(count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -75,10 +83,11 @@ impl Socket {
         }
     }
 
-    /// Reads what the client still sends, and throws it away: nothing it could say counts. Returns whether it has left.
+    /// Reads what the client still sends, and throws it away: nothing it could say counts. Returns whether it has left, or sends so
+    /// much that it is no reader.
     pub(crate) fn is_gone(&self) -> bool {
         let mut scratch = [0u8; 4096];
-        loop {
+        for _ in 0..MAX_READS {
             match rustix::net::recv(&self.fd, &mut scratch[..], rustix::net::RecvFlags::empty()) {
                 Ok((0, _)) => return true,
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -86,6 +95,7 @@ impl Socket {
                 Err(_) => return true,
             }
         }
+        true
     }
 }
 

@@ -82,12 +82,18 @@ impl Rate {
 
     fn advance(&mut self, now: u64) {
         let second = now / 1000;
+        if second == self.second {
+            return;
+        }
+        // A clock that was set back starts anew, like one that went far ahead.
         let steps = second
-            .saturating_sub(self.second)
-            .min(self.counts.len() as u64) as usize;
+            .checked_sub(self.second)
+            .map_or(self.counts.len(), |steps| {
+                steps.min(self.counts.len() as u64) as usize
+            });
         self.counts.rotate_right(steps);
         self.counts[..steps].fill(0);
-        self.second = self.second.max(second);
+        self.second = second;
     }
 
     fn count(&mut self, now: u64) {
