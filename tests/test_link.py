@@ -472,3 +472,23 @@ def test_a_program_that_closes_nothing_ends_in_time(hub: Hub, path: str) -> None
     """
     process = run_program(program, path)
     assert process.wait(timeout=PATIENCE) == 0
+
+
+def test_a_server_that_is_gone_is_no_sigpipe(path: str) -> None:
+    program = """
+        import signal, socket, struct, sys
+        from jupyter_sse._rust import Link
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(sys.argv[1])
+        listener.listen()
+        link = Link(sys.argv[1], "kernel-1", "program")
+        connection = listener.accept()[0]
+        payload = struct.pack("<BHIBQI", 65, 1, 0, 0, 0, 0)
+        connection.sendall(struct.pack("<I", len(payload)) + payload)
+        assert link.next_command() == ("linked",)
+        connection.shutdown(socket.SHUT_RD)
+        link.open("a", "run", timeout=0).send("x")
+        assert link.next_command()[0] == "unlinked"
+    """
+    assert run_program(program, path).wait(timeout=PATIENCE) == 0

@@ -1,6 +1,6 @@
 //! One connection to the server: its socket, and the bytes that are on their way in and out.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::path::Path;
 
 use jupyter_sse_codec::frame::{self, ToHub, ToKernel, VERSION};
@@ -173,7 +173,7 @@ impl Connection {
             if self.is_welcome {
                 count += flight.fill(&mut slices[count..]);
             }
-            match self.socket.write_vectored(&slices[..count]) {
+            match socket::write(&self.socket, &slices[..count]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     let of_control = written.min(control_left);

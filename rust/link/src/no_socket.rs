@@ -3,7 +3,7 @@
 
 #![allow(clippy::unused_self, reason = "the same shape as on Unix")]
 
-use std::io;
+use std::io::{self, IoSlice, Write};
 use std::path::Path;
 
 pub(crate) use mio::net::TcpStream as Socket;
@@ -17,6 +17,10 @@ pub(crate) fn check_path(_path: &Path) -> io::Result<()> {
 
 pub(crate) fn dial(path: &Path) -> io::Result<Socket> {
     check_path(path).and(Err(io::ErrorKind::Unsupported.into()))
+}
+
+pub(crate) fn write(mut socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    socket.write_vectored(slices)
 }
 
 /// There is no fork on such a platform.

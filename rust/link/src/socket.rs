@@ -1,6 +1,6 @@
 //! The Unix socket itself, and what a forked child does with it.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
@@ -25,7 +25,21 @@ pub(crate) fn dial(path: &Path) -> io::Result<Socket> {
     let socket = Socket::connect(path)?;
     // Fewer and larger writes; without it everything works as well.
     let _ = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER_BYTES);
+    #[cfg(target_vendor = "apple")]
+    SockRef::from(&socket).set_nosigpipe(true)?;
     Ok(socket)
+}
+
+/// Writes what the socket takes, in one call. A server that is gone is an error and never a SIGPIPE, which would end
+/// a kernel whose user has brought back its default action.
+pub(crate) fn write(socket: &Socket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    #[cfg(target_vendor = "apple")]
+    return SockRef::from(socket).send_vectored(slices);
+    #[cfg(not(target_vendor = "apple"))]
+    SockRef::from(socket).send_vectored_with_flags(
+        slices,
+        rustix::net::SendFlags::NOSIGNAL.bits().cast_signed(),
+    )
 }
 
 /// Which descriptor the link thread's socket has, for a forked child, which has no link thread.
