@@ -85,6 +85,12 @@ impl Connection {
         })
     }
 
+    /// Closes the socket. Closing alone would not end its registration while a forked child has a copy.
+    pub(crate) fn hang_up(mut self, registry: &Registry) {
+        // It fails only for what is not registered.
+        let _ = registry.deregister(&mut self.socket);
+    }
+
     /// The socket has become ready.
     ///
     /// # Errors
@@ -98,7 +104,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether a frame is only partly written, or waits.
+    /// Whether the socket takes nothing at the moment.
     pub(crate) fn is_blocked(&self) -> bool {
         self.is_blocked
     }

@@ -143,7 +143,9 @@ impl LinkThread {
 
     fn hang_up(&mut self) {
         self.shared.socket.clear();
-        self.connection = None;
+        if let Some(connection) = self.connection.take() {
+            connection.hang_up(self.poll.registry());
+        }
     }
 
     /// Reads what has come, and does what it says.
@@ -170,7 +172,6 @@ impl LinkThread {
         let mut is_welcome = connection.is_welcome;
         let outcome = connection.receive(|frame, control| {
             match frame {
-                ToKernel::Ack { seq } => acked_seq = seq,
                 ToKernel::Welcome { .. } => {
                     welcome(shared, flight, frame, control)?;
                     is_welcome = true;
@@ -179,14 +180,14 @@ impl LinkThread {
                 _ if !is_welcome => {
                     return Err(invalid_data("the server did not begin with a welcome"));
                 }
+                ToKernel::Ack { seq } => acked_seq = seq,
                 _ => apply(shared, frame),
             }
             Ok(())
         });
         connection.is_welcome = is_welcome;
-        if acked_seq > 0 {
+        if acked_seq > 0 && acknowledge(shared, flight, acked_seq) {
             redial.progress();
-            acknowledge(shared, flight, acked_seq);
         }
         outcome.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof if !is_welcome => invalid_data(
@@ -285,15 +286,17 @@ fn welcome(
     Ok(())
 }
 
-/// The hub has everything up to `acked_seq`.
-fn acknowledge(shared: &Shared, flight: &mut Flight, acked_seq: u64) {
+/// The hub has everything up to `acked_seq`. Tells whether that is news.
+fn acknowledge(shared: &Shared, flight: &mut Flight, acked_seq: u64) -> bool {
     let mut buffers = Vec::new();
     let freed_bytes = flight.ack(acked_seq, &mut buffers);
     let mut state = shared.lock();
-    if state.queue.release(acked_seq, freed_bytes, buffers) {
+    let is_news = state.queue.release(acked_seq, freed_bytes, buffers);
+    if is_news {
         state.keys.forget_ended(acked_seq);
         shared.announce(&state);
     }
+    is_news
 }
 
 /// What is no matter of the connection itself.
