@@ -39,6 +39,8 @@ export type ConnectionState =
 export interface IStreamSink {
   /** What came so far does not count any more: the stream is read again from its earliest event. */
   reset(): void;
+  /** A new connection goes on where the last one stopped: what comes until `sse.ready` has happened before. */
+  resume(): void;
   /** Events of this stream in order, control events (`sse.…`) among them. */
   receive(events: readonly IServerSentEvent[]): void;
 }

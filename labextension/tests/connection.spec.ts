@@ -16,6 +16,10 @@ class Sink implements IStreamSink {
     this.seen.push('reset');
   }
 
+  resume(): void {
+    this.seen.push('resume');
+  }
+
   receive(events: readonly IServerSentEvent[]): void {
     this.seen.push(
       ...events.map(event =>
@@ -130,6 +134,7 @@ describe('StreamConnection', () => {
     expect(a.seen.filter(entry => !entry.startsWith('sse.'))).toEqual([
       'message=1',
       'message=2',
+      'resume',
       'message=3'
     ]);
   });
@@ -200,6 +205,22 @@ describe('StreamConnection', () => {
     clock.advance(200);
     const second = await arrival();
     expect(second.streams).toEqual(['a@earliest']);
+  });
+
+  it('learns from the pings how long silence may last', async () => {
+    connection.add('a', new Sink());
+    const first = (await arrival()).accept();
+    await untilState('open');
+    clock.advance(30_000);
+    const sink = new Sink();
+    connection.add('b', sink);
+    clock.advance(0);
+    first.write('event: sse.ping\ndata: {"at":1}\n\n');
+    await eventually(() => expect(sink.seen).toContain('sse.ping'));
+    clock.advance(74_000);
+    expect(connection.state.kind).toBe('open');
+    clock.advance(1_100);
+    await arrival();
   });
 
   it('looks again at once when the page wakes up', async () => {

@@ -15,7 +15,10 @@ import { Subscription } from './subscription';
 
 /** Silence after which the server is taken for gone, as a multiple of its ping interval. */
 const PATIENCE = 2.5;
+/** The server's default; what it really is shows in the silence before a ping. */
 const PING_INTERVAL_MS = 15_000;
+const MIN_PATIENCE_MS = 5_000;
+const MAX_PATIENCE_MS = 300_000;
 /** A connection that lasted this long was a good one: the next failure is the first. */
 const STABLE_MS = 5_000;
 /** Processing after which the page gets its turn; half a frame. */
@@ -35,8 +38,6 @@ export interface IStreamConnectionOptions {
   readonly request: RequestFunction;
   /** @defaultValue the browser's clock */
   readonly clock?: IClock;
-  /** @defaultValue the server's default, 15 s */
-  readonly pingIntervalMs?: number;
 }
 
 /**
@@ -48,7 +49,6 @@ export class StreamConnection implements IConnection {
     this._baseUrl = options.baseUrl;
     this._request = options.request;
     this._clock = options.clock ?? systemClock;
-    this._patienceMs = PATIENCE * (options.pingIntervalMs ?? PING_INTERVAL_MS);
   }
 
   get state(): ConnectionState {
@@ -194,6 +194,7 @@ export class StreamConnection implements IConnection {
       if (done || signal.aborted) {
         return;
       }
+      this._silenceMs = this._clock.now() - this._lastBytesAt;
       this._lastBytesAt = this._clock.now();
       if (this._state.kind !== 'open') {
         this._setState({ kind: 'open' });
@@ -237,6 +238,9 @@ export class StreamConnection implements IConnection {
     if (event.type === 'sse.open' && typeof data.connection === 'string') {
       this._connectionId = data.connection;
       this._scheduleChange();
+    }
+    if (event.type === 'sse.ping') {
+      this._setPatience(PATIENCE * this._silenceMs);
     }
     if (typeof data.stream === 'string') {
       this._current(data.stream)?.push(event, this._ordinal);
@@ -287,6 +291,8 @@ export class StreamConnection implements IConnection {
     this._cancelWatch?.();
     const silentMs = this._clock.now() - this._lastBytesAt;
     if (silentMs >= patienceMs) {
+      // Should this server's pings be further apart, then the next connection lives to see one.
+      this._setPatience(this._patienceMs * 2);
       this._lost(
         { kind: 'waiting', message: 'The server fell silent.', afterMs: 0 },
         silentMs
@@ -297,6 +303,10 @@ export class StreamConnection implements IConnection {
       Math.max(this._patienceMs - silentMs, 1),
       () => this._watch(this._patienceMs)
     );
+  }
+
+  private _setPatience(ms: number): void {
+    this._patienceMs = Math.min(Math.max(ms, MIN_PATIENCE_MS), MAX_PATIENCE_MS);
   }
 
   /** Tell the server, in one request, what was added and removed since it last heard. */
@@ -392,7 +402,7 @@ export class StreamConnection implements IConnection {
   private readonly _baseUrl: string;
   private readonly _request: RequestFunction;
   private readonly _clock: IClock;
-  private readonly _patienceMs: number;
+  private _patienceMs = PATIENCE * PING_INTERVAL_MS;
   private readonly _stateChanged = new Signal<IConnection, ConnectionState>(
     this
   );
@@ -416,6 +426,7 @@ export class StreamConnection implements IConnection {
   private _retryMs: number | null = null;
   private _failures = 0;
   private _lastBytesAt = 0;
+  private _silenceMs = 0;
   private _lostAt: number | null = null;
 }
 

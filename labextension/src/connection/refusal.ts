@@ -33,28 +33,37 @@ export async function refusalOf(
   if (response.status === 200 && type.startsWith('text/event-stream')) {
     return null;
   }
-  // A page where events should be comes from a server, or a login page, that does not know the route.
-  const kind =
-    response.status === 200 ? 'missing' : (KINDS[response.status] ?? 'waiting');
+  const { message, reason } = await explanationOf(response);
+  const kind = kindOf(response.status, reason);
+  const retryAfter = response.headers.get('Retry-After');
   return {
     kind,
-    message: await messageOf(response),
-    afterMs:
-      kind === 'busy'
-        ? retryAfterMs(response.headers.get('Retry-After'), now)
-        : null
+    message,
+    afterMs: kind === 'busy' ? retryAfterMs(retryAfter, now) : null
   };
 }
 
-/** The `message` of an error in JSON, else the status. */
-export async function messageOf(response: Response): Promise<string> {
+function kindOf(status: number, reason: string): IRefusal['kind'] {
+  if (status === 403 && reason === 'login') {
+    return 'signed-out';
+  }
+  // A page where events should be comes from a server, or a login page, that does not know the route.
+  return status === 200 ? 'missing' : (KINDS[status] ?? 'waiting');
+}
+
+/** The `message` and `reason` of an error in JSON, else the status. */
+export async function explanationOf(
+  response: Response
+): Promise<{ message: string; reason: string }> {
+  const status = `${response.status} ${response.statusText}`.trim();
   try {
-    const body = (await response.json()) as { message?: unknown };
-    if (typeof body.message === 'string') {
-      return body.message;
-    }
+    const body = (await response.json()) as Record<string, unknown>;
+    return {
+      message: typeof body.message === 'string' ? body.message : status,
+      reason: typeof body.reason === 'string' ? body.reason : ''
+    };
   } catch {
     // Not JSON: the status says what there is to say.
+    return { message: status, reason: '' };
   }
-  return `${response.status} ${response.statusText}`.trim();
 }

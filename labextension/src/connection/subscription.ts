@@ -42,6 +42,7 @@ export class Subscription {
     const isCovered =
       cursor !== null && this._isReady && this._lastUnnumbered < cursorOrdinal;
     if (isCovered) {
+      this.sink.resume();
       return `${this.stream}@${cursor}`;
     }
     if (!this._isFresh) {
