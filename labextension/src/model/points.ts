@@ -1,0 +1,103 @@
+/** How far back a late point is sorted in. */
+const MAX_DISORDER = 1_000;
+const FIRST_CAPACITY = 256;
+
+/**
+ * The newest points of one series, sorted by x, in contiguous memory.
+ *
+ * A `NaN` in y is a break of the line. Equal x stay in the order they came.
+ */
+export class Points {
+  /** @param limit - points kept at most */
+  constructor(public limit: number) {}
+
+  get length(): number {
+    return this._end - this._start;
+  }
+
+  /** The x of the points, oldest first: a view that the next push may change. */
+  get x(): Float64Array {
+    return this._x.subarray(this._start, this._end);
+  }
+
+  /** The y of the points, as {@link x}. */
+  get y(): Float64Array {
+    return this._y.subarray(this._start, this._end);
+  }
+
+  get firstX(): number {
+    return this.length > 0 ? this._x[this._start] : NaN;
+  }
+
+  get lastX(): number {
+    return this.length > 0 ? this._x[this._end - 1] : NaN;
+  }
+
+  /** The newest y that is a number, or `NaN`. */
+  get lastY(): number {
+    for (let i = this._end - 1; i >= this._start; i--) {
+      if (!Number.isNaN(this._y[i])) {
+        return this._y[i];
+      }
+    }
+    return NaN;
+  }
+
+  /** @returns whether the point was taken; one that is too late to be sorted in is not */
+  push(x: number, y: number): boolean {
+    if (this._end === this._x.length) {
+      this._makeRoom();
+    }
+    let place = this._end;
+    const oldest = Math.max(this._start, place - MAX_DISORDER);
+    while (place > oldest && this._x[place - 1] > x) {
+      place--;
+    }
+    if (place === oldest && place > this._start && this._x[place - 1] > x) {
+      return false;
+    }
+    if (place < this._end) {
+      this._x.copyWithin(place + 1, place, this._end);
+      this._y.copyWithin(place + 1, place, this._end);
+    }
+    this._x[place] = x;
+    this._y[place] = y;
+    this._end++;
+    this._start = Math.max(this._start, this._end - this.limit);
+    return true;
+  }
+
+  /** The index of the first point with x ≥ `x`. */
+  indexOf(x: number): number {
+    let low = this._start;
+    let high = this._end;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this._x[middle] < x) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low - this._start;
+  }
+
+  /** Grow, or slide the kept points back to the start, so that pushing costs a constant. */
+  private _makeRoom(): void {
+    const { length } = this;
+    const capacity = Math.max(FIRST_CAPACITY, length * 2);
+    const x = new Float64Array(Math.min(capacity, Math.ceil(this.limit * 1.5)));
+    const y = new Float64Array(x.length);
+    x.set(this.x);
+    y.set(this.y);
+    this._x = x;
+    this._y = y;
+    this._start = 0;
+    this._end = length;
+  }
+
+  private _x = new Float64Array(0);
+  private _y = new Float64Array(0);
+  private _start = 0;
+  private _end = 0;
+}

@@ -1,0 +1,70 @@
+/** A JSON object as an event carries it. */
+export type Fields = { readonly [key: string]: unknown };
+
+/** What an event's data turned out to be. */
+export type Value =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'json'; readonly value: unknown };
+
+// Only these characters begin a JSON text; anything else is not worth an exception.
+const JSON_START = /^[\t\n\r ]*[[{"\-0-9tfn]/;
+
+/** Read an event's data: JSON when it is valid JSON, else text. */
+export function readValue(data: string): Value {
+  if (JSON_START.test(data)) {
+    try {
+      return { kind: 'json', value: JSON.parse(data) as unknown };
+    } catch {
+      // Text that happens to begin like JSON.
+    }
+  }
+  return { kind: 'text', text: data };
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A number that can be drawn. Booleans are not numbers, and JSON knows no NaN. */
+export function isNumber(value: unknown): value is number {
+  return typeof value === 'number';
+}
+
+export function isNumberList(value: unknown): value is number[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isNumber);
+}
+
+export function isScalar(value: unknown): boolean {
+  return typeof value !== 'object' || value === null;
+}
+
+/** Objects within an object become `outer.inner`, one level deep. */
+export function flatten(fields: Fields): Fields {
+  let isFlat = true;
+  for (const key in fields) {
+    if (isFields(fields[key])) {
+      isFlat = false;
+      break;
+    }
+  }
+  if (isFlat) {
+    return fields;
+  }
+  const flat: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(fields)) {
+    if (isFields(value)) {
+      for (const [inner, leaf] of Object.entries(value)) {
+        flat[`${key}.${inner}`] = leaf;
+      }
+    } else {
+      flat[key] = value;
+    }
+  }
+  return flat;
+}
+
+/** Parse a control event's data; anything but an object is an empty one. */
+export function readFields(data: string): Fields {
+  const value = readValue(data);
+  return value.kind === 'json' && isFields(value.value) ? value.value : {};
+}

@@ -1,0 +1,303 @@
+import { describe, expect, it } from 'vitest';
+
+import { BoundedList } from '../src/model/boundedList';
+import type { IEvent } from '../src/model/event';
+import { LogStore } from '../src/model/logStore';
+import { PlotStore } from '../src/model/plotStore';
+import { Points } from '../src/model/points';
+import { readProgress } from '../src/model/progress';
+import { readSnapshot } from '../src/model/snapshot';
+import { TableStore } from '../src/model/tableStore';
+import { readValue } from '../src/model/value';
+
+let ordinal = 0;
+
+function feed(
+  store: { append: PlotStore['append'] },
+  ...data: (string | object)[]
+): void {
+  for (const one of data) {
+    const text = typeof one === 'string' ? one : JSON.stringify(one);
+    ordinal++;
+    const event: IEvent = {
+      ordinal,
+      at: 1000 * ordinal,
+      type: 'message',
+      id: null,
+      data: text
+    };
+    store.append(event, readValue(text));
+  }
+}
+
+const xy = (points: Points): [number[], number[]] => [
+  [...points.x],
+  [...points.y]
+];
+
+describe('Points', () => {
+  it('keeps the newest within its limit however many come', () => {
+    const points = new Points(100);
+    for (let i = 0; i < 10_000; i++) {
+      points.push(i, -i);
+    }
+    expect(points.length).toBe(100);
+    expect(points.firstX).toBe(9900);
+    expect(points.lastX).toBe(9999);
+    expect(points.lastY).toBe(-9999);
+    expect(points.x.buffer.byteLength).toBeLessThanOrEqual(150 * 8);
+  });
+
+  it('sorts in what comes late, and keeps equal x in their order', () => {
+    const points = new Points(100);
+    [
+      [1, 1],
+      [3, 3],
+      [2, 2],
+      [3, 4],
+      [1, 5]
+    ].forEach(([x, y]) => points.push(x, y));
+    expect(xy(points)).toEqual([
+      [1, 1, 2, 3, 3],
+      [1, 5, 2, 3, 4]
+    ]);
+  });
+
+  it('finds the first point at or after an x', () => {
+    const points = new Points(3);
+    [1, 2, 3, 4, 5].forEach(x => points.push(x, x));
+    expect(points.indexOf(0)).toBe(0);
+    expect(points.indexOf(4)).toBe(1);
+    expect(points.indexOf(4.5)).toBe(2);
+    expect(points.indexOf(9)).toBe(3);
+  });
+
+  it('knows the newest number across breaks', () => {
+    const points = new Points(10);
+    points.push(1, 7);
+    points.push(2, NaN);
+    expect(points.lastY).toBe(7);
+  });
+});
+
+describe('PlotStore', () => {
+  it('makes a line of each number, over the step', () => {
+    const store = new PlotStore(null, 100);
+    feed(store, { loss: 3, lr: 0.1, step: 1 }, { loss: 2, lr: 0.2, step: 2 });
+    expect(store.axis).toEqual({ kind: 'number', key: 'step' });
+    expect(store.series.map(one => one.name)).toEqual(['loss', 'lr']);
+    expect(xy(store.series[0].points)).toEqual([
+      [1, 2],
+      [3, 2]
+    ]);
+  });
+
+  it('marks the other counters, which are no measurements', () => {
+    const store = new PlotStore(null, 100);
+    feed(store, { loss: 3, epoch: 1, step: 1 });
+    expect(store.series.map(one => [one.name, one.isCounter])).toEqual([
+      ['loss', false],
+      ['epoch', true]
+    ]);
+  });
+
+  it('breaks the line at a null, and joins over a missing field', () => {
+    const store = new PlotStore('@n', 100);
+    ordinal = 0;
+    feed(store, { a: 1, b: 1 }, { a: null, b: 2 }, { b: 3 }, { a: 4, b: 4 });
+    expect(xy(store.find('a')!.points)).toEqual([
+      [1, 2, 4],
+      [1, NaN, 4]
+    ]);
+  });
+
+  it('makes a line for each name', () => {
+    const store = new PlotStore('@n', 100);
+    feed(
+      store,
+      { sensor: 'a', temp: 1 },
+      { sensor: 'b', temp: 2 },
+      { sensor: 'a', temp: 3, hum: 4 }
+    );
+    expect(store.series.map(one => one.name)).toEqual([
+      'a',
+      'b',
+      'a temp',
+      'a hum'
+    ]);
+  });
+
+  it('names the lines of a list by their index and of a number "value"', () => {
+    const lists = new PlotStore(null, 100);
+    feed(lists, '[1, 2]');
+    expect(lists.series.map(one => one.name)).toEqual(['0', '1']);
+    const lone = new PlotStore(null, 100);
+    feed(lone, '0.5');
+    expect(lone.series.map(one => one.name)).toEqual(['value']);
+  });
+
+  it('starts a new pass when x goes back to its start', () => {
+    const store = new PlotStore(null, 100);
+    feed(store, { i: 0, v: 1 }, { i: 1, v: 2 }, { i: 0, v: 3 }, { i: 1, v: 4 });
+    const [series] = store.series;
+    expect(xy(series.points)).toEqual([
+      [0, 1],
+      [3, 4]
+    ]);
+    expect(series.past.map(xy)).toEqual([
+      [
+        [0, 1],
+        [1, 2]
+      ]
+    ]);
+  });
+
+  it('keeps three earlier passes', () => {
+    const store = new PlotStore(null, 100);
+    for (let pass = 0; pass < 9; pass++) {
+      feed(store, { i: 0, v: pass }, { i: 1, v: pass });
+    }
+    expect(store.series[0].past.map(points => points.lastY)).toEqual([5, 6, 7]);
+  });
+
+  it('marks a gap from the last x before to the first after, and joins nothing over it', () => {
+    const store = new PlotStore('x', 100);
+    feed(store, { x: 1, v: 1 });
+    const gap = { reason: 'evicted', count: 3, after: 1 };
+    store.gap(gap);
+    expect(store.gaps).toEqual([{ from: 1, to: NaN, gap }]);
+    feed(store, { x: 5, v: 5 });
+    expect(store.gaps).toEqual([{ from: 1, to: 5, gap }]);
+    expect(xy(store.series[0].points)).toEqual([
+      [1, 1, 5],
+      [1, NaN, 5]
+    ]);
+  });
+
+  it('keeps at most a thousand lines and two million values', () => {
+    const store = new PlotStore('@n', 1_000_000);
+    for (let i = 0; i < 1_100; i++) {
+      feed(store, { sensor: `s${i}`, v: i });
+    }
+    expect(store.series.length).toBe(1_000);
+    const kept = store.series.reduce((sum, one) => sum + one.points.limit, 0);
+    expect(2 * kept).toBeLessThanOrEqual(2_000_000);
+  });
+});
+
+describe('BoundedList', () => {
+  it('forgets the oldest by count and by size', () => {
+    const list = new BoundedList<number>(5_000, 20_000);
+    for (let i = 0; i < 30_000; i++) {
+      list.push(i, i < 20_000 ? 1 : 10);
+    }
+    expect(list.length).toBe(2_000);
+    expect(list.at(0)).toBe(28_000);
+    expect(list.last).toBe(29_999);
+    expect(list.forgotten).toBe(28_000);
+  });
+
+  it('keeps one item that is too large alone', () => {
+    const list = new BoundedList<string>(10, 10);
+    list.push('a', 1);
+    list.push('large', 100);
+    expect([...list]).toEqual(['large']);
+  });
+});
+
+describe('LogStore', () => {
+  const lines = (...data: (string | object)[]): string[] => {
+    const store = new LogStore(100, 10_000);
+    feed(store, ...data);
+    return [...store.lines].map(line => `${line.level}|${line.text}`);
+  };
+
+  it('makes a row of each line of text', () => {
+    expect(lines('a\nb')).toEqual(['|a', '|b']);
+  });
+
+  it('shows a record with its text first', () => {
+    expect(lines({ user: 'x', msg: 'hello', level: 'INFO', n: 1 })).toEqual([
+      'INFO|hello  user=x  n=1'
+    ]);
+  });
+
+  it('cuts what no row can hold', () => {
+    const [line] = lines('x'.repeat(10_000));
+    expect(line.length).toBe(4_098);
+  });
+});
+
+describe('TableStore', () => {
+  it('has a column for each field that ever came', () => {
+    const store = new TableStore(10, 1_000);
+    feed(store, { a: 1 }, { b: { c: 2 } }, '"x"');
+    expect(store.columns).toEqual(['a', 'b.c', 'value']);
+    expect([...store.rows].map(row => row.cells)).toEqual([
+      { a: 1 },
+      { 'b.c': 2 },
+      { value: 'x' }
+    ]);
+  });
+
+  it('replaces its rows by a list of objects', () => {
+    const store = new TableStore(10, 1_000);
+    feed(store, '[{"pid":1},{"pid":2}]', '[{"pid":3}]');
+    expect([...store.rows].map(row => row.cells)).toEqual([{ pid: 3 }]);
+  });
+
+  it('stops at 200 columns', () => {
+    const store = new TableStore(1_000, 1_000_000);
+    for (let i = 0; i < 300; i++) {
+      feed(store, { [`c${i}`]: i });
+    }
+    expect(store.columns.length).toBe(200);
+  });
+});
+
+describe('readProgress', () => {
+  it.each([
+    ['{"n":3,"total":10}', 0.3, 3, 10],
+    ['{"progress":0.25}', 0.25, null, null],
+    ['{"percent":25}', 0.25, null, null],
+    ['{"n":3}', null, 3, null],
+    ['{"n":12,"total":10}', 1, 12, 10]
+  ])('reads %s', (data, share, done, total) => {
+    expect(readProgress(readValue(data))).toMatchObject({ share, done, total });
+  });
+
+  it('is null for what tells none', () => {
+    expect(readProgress(readValue('{"a":1}'))).toBeNull();
+    expect(readProgress(readValue('text'))).toBeNull();
+  });
+});
+
+describe('readSnapshot', () => {
+  it('reads the series of a plot', () => {
+    const snapshot = readSnapshot({
+      kind: 'plot',
+      x: { name: 'time', is_time: true },
+      series: [{ name: 'a', x: [1, 2], y: [3, null] }]
+    });
+    expect(snapshot).toMatchObject({ kind: 'plot', isTime: true });
+    expect(snapshot?.kind === 'plot' && xy(snapshot.series[0].points)).toEqual([
+      [1, 2],
+      [3, NaN]
+    ]);
+  });
+
+  it.each([
+    [null],
+    ['text'],
+    [{ kind: 'script' }],
+    [{ kind: 'progress', n: 'x' }]
+  ])('shows nothing for %j', data => {
+    expect(readSnapshot(data)).toBeNull();
+  });
+
+  it('leaves out what has the wrong shape', () => {
+    expect(
+      readSnapshot({ kind: 'plot', series: [{ name: 1 }, 'x', null] })
+    ).toEqual({ kind: 'plot', isTime: false, series: [] });
+  });
+});
