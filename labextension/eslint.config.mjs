@@ -21,7 +21,9 @@ export default tseslint.config(
         'error',
         { allowExpressions: true }
       ],
-      '@typescript-eslint/no-floating-promises': 'error'
+      '@typescript-eslint/no-floating-promises': 'error',
+      // Lumino's signals take a method and its `this` apart: connect(this._onChange, this).
+      '@typescript-eslint/unbound-method': 'off'
     }
   },
   {

@@ -1,10 +1,23 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
-const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'jupyter_sse:plugin',
-  description: 'Live views of event streams.',
-  autoStart: true,
-  activate: () => undefined
-};
+import { outputPlugin } from './plugins/output';
+import { pagePlugin } from './plugins/page';
+import { streamsPlugin } from './plugins/streams';
+import { widgetPlugin } from './plugins/widget';
 
-export default [plugin];
+export { IStreams } from './tokens';
+export type {
+  IConnection,
+  IServerSentEvent,
+  IStreamLease,
+  IStreamModel
+} from './tokens';
+
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  pagePlugin,
+  streamsPlugin,
+  outputPlugin,
+  widgetPlugin
+];
+
+export default plugins;

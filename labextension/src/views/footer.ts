@@ -1,0 +1,48 @@
+import { describeGaps, count } from './texts';
+import { formatCount } from './format';
+import { element, setText } from './node';
+import type { IViewContext } from './context';
+import type { StreamModel } from '../model/stream';
+
+/** The last line of a card: how much came, what is missing, who else watches, when the newest came. */
+export class Footer {
+  constructor(private readonly _context: IViewContext) {
+    this._time.title = 'When the newest event was appended';
+    this.node.append(
+      this._events,
+      this._gaps,
+      this._watching,
+      this._note,
+      this._time
+    );
+  }
+
+  readonly node = element('div', 'jp-SseView-footer');
+
+  update(model: StreamModel): void {
+    const { timeFormat, paintClock } = this._context;
+    setText(this._events, count(model.events, 'event'));
+    this._gaps.hidden = model.gaps.length === 0;
+    if (model.gaps.length > 0) {
+      setText(this._gaps, `▨ ${describeGaps(model.gaps)}`);
+    }
+    const { subscribers } = model;
+    setText(
+      this._watching,
+      subscribers === null || subscribers < 2
+        ? ''
+        : `${formatCount(subscribers)} watching`
+    );
+    setText(this._note, paintClock.isSlowed ? 'drawing slowed' : '');
+    setText(
+      this._time,
+      Number.isNaN(model.lastAt) ? '' : timeFormat.exactTime(model.lastAt)
+    );
+  }
+
+  private readonly _events = element('span', 'jp-SseView-events');
+  private readonly _gaps = element('span', 'jp-SseView-gaps');
+  private readonly _watching = element('span', 'jp-SseView-watching');
+  private readonly _note = element('span', 'jp-SseView-note');
+  private readonly _time = element('span', 'jp-SseView-time');
+}

@@ -1,0 +1,155 @@
+import type { ITableRow } from '../model/tableStore';
+import { isNumber } from '../model/value';
+import { formatNumber } from './format';
+import { ListView } from './listView';
+import { element, setText } from './node';
+import type { IRowSource } from './rowList';
+import { describeGap } from './texts';
+import type { IViewHost } from './view';
+
+const ROW_PX = 24;
+const MIN_CHARACTERS = 5;
+const MAX_CHARACTERS = 40;
+const MAX_CELL = 200;
+
+/** Events as rows, their fields as columns, the newest at the end. */
+export class TableView extends ListView {
+  constructor(host: IViewHost) {
+    super(host, ROW_PX);
+    this.node.setAttribute('role', 'table');
+    this.rows.node.prepend(this._header);
+    this._header.setAttribute('role', 'row');
+    this.node.append(this.rows.node);
+  }
+
+  readonly node = element('div', 'jp-SseView-table');
+
+  override paint(): void {
+    this._showHeader();
+    super.paint();
+    // Rows that came into view may hold longer texts than those before.
+    if (this._widthsChanged) {
+      this._widthsChanged = false;
+      this._applyWidths();
+    }
+  }
+
+  describe(): string {
+    const { rows, columns } = this.host.model.table;
+    return `Table of ${rows.length} rows and ${columns.length} columns.`;
+  }
+
+  protected source(): IRowSource {
+    const { rows } = this.host.model.table;
+    const { length, forgotten } = rows;
+    return {
+      length,
+      forgotten,
+      row: index => this._row(rows.at(index + forgotten - rows.forgotten))
+    };
+  }
+
+  private get _columns(): readonly string[] {
+    return this.host.model.table.columns;
+  }
+
+  private _showHeader(): void {
+    const columns = this._columns;
+    const signature = columns.join('\n');
+    // A list of objects replaces all rows: none on the screen may be kept.
+    const { replacements } = this.host.model.table;
+    if (signature !== this._signature || replacements !== this._replacements) {
+      this._replacements = replacements;
+      this.rows.invalidate();
+    }
+    if (signature !== this._signature) {
+      this._signature = signature;
+      this._widths = columns.map((name, i) =>
+        Math.max(this._widths[i] ?? 0, clampWidth(name.length + 2))
+      );
+      this._header.replaceChildren(
+        ...['time', ...columns].map(name => {
+          const cell = element('div', 'jp-SseView-tableHead', name);
+          cell.setAttribute('role', 'columnheader');
+          cell.title = name;
+          return cell;
+        })
+      );
+      this._applyWidths();
+    }
+  }
+
+  private _row(row: ITableRow | undefined): HTMLElement {
+    const node = element('div', 'jp-SseView-tableRow');
+    node.setAttribute('role', 'row');
+    if (row === undefined) {
+      return node;
+    }
+    if (row.gap !== undefined) {
+      node.dataset.kind = 'gap';
+      node.textContent = `▨ ${describeGap(row.gap)}`;
+      return node;
+    }
+    const { timeFormat } = this.host.context;
+    const time = this._cell(timeFormat.exactTime(row.at));
+    time.classList.add('jp-mod-time');
+    node.append(time);
+    this._columns.forEach((name, i) => {
+      const value = row.cells[name];
+      const cell = this._cell(this._text(value));
+      cell.classList.toggle('jp-mod-null', value === null);
+      if (isNumber(value)) {
+        cell.classList.add('jp-mod-number');
+        this._header.children[i + 1]?.classList.add('jp-mod-number');
+      }
+      const width = clampWidth(cell.textContent?.length ?? 0);
+      if (width > this._widths[i]) {
+        this._widths[i] = width;
+        this._widthsChanged = true;
+      }
+      node.append(cell);
+    });
+    return node;
+  }
+
+  private _cell(text: string): HTMLElement {
+    const cell = element('div', 'jp-SseView-tableCell');
+    cell.setAttribute('role', 'cell');
+    setText(cell, text);
+    if (text.length > MAX_CHARACTERS) {
+      cell.title = text;
+    }
+    return cell;
+  }
+
+  private _text(value: unknown): string {
+    if (value === undefined) {
+      return '';
+    }
+    if (isNumber(value)) {
+      return Number.isInteger(value)
+        ? String(value)
+        : formatNumber(value, this.host.context.settings.numberFormat);
+    }
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    const line = text.replaceAll('\n', ' ⏎ ');
+    return line.length > MAX_CELL ? `${line.slice(0, MAX_CELL)}…` : line;
+  }
+
+  private _applyWidths(): void {
+    this.node.style.setProperty(
+      '--jp-sse-columns',
+      `14ch ${this._widths.map(width => `${width + 2}ch`).join(' ')}`
+    );
+  }
+
+  private readonly _header = element('div', 'jp-SseView-tableHeader');
+  private _widths: number[] = [];
+  private _widthsChanged = false;
+  private _signature = '';
+  private _replacements = 0;
+}
+
+function clampWidth(characters: number): number {
+  return Math.min(Math.max(characters, MIN_CHARACTERS), MAX_CHARACTERS);
+}

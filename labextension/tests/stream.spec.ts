@@ -1,0 +1,359 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { StreamModel } from '../src/model/stream';
+import { Streams } from '../src/model/streams';
+import { AppendTimes, RateMeter, ServerClock } from '../src/model/time';
+import type { ConnectionState, IServerSentEvent } from '../src/tokens';
+import { statusOf } from '../src/views/status';
+import { describeGap, describeGaps, describeStatus } from '../src/views/texts';
+import { TimeFormat } from '../src/views/format';
+import { ManualClock } from './manualClock';
+
+const event = (data: unknown, type = 'message'): IServerSentEvent => ({
+  type,
+  data: typeof data === 'string' ? data : JSON.stringify(data),
+  id: null
+});
+const control = (type: string, data: object = {}): IServerSentEvent =>
+  event({ stream: 'loss', ...data }, `sse.${type}`);
+const OPEN: ConnectionState = { kind: 'open' };
+
+let clock: ManualClock;
+let model: StreamModel;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  model = new StreamModel('loss', new ServerClock(clock), clock);
+});
+
+const run = (number: number, kernel = 'k1'): IServerSentEvent =>
+  control('run', { run: number, producer: { kernel, label: 'nb' } });
+const statusKind = (connection: ConnectionState = OPEN): string =>
+  statusOf(model, connection).kind;
+
+describe('StreamModel', () => {
+  it('counts events, not what the server says about them', () => {
+    model.receive([run(1), control('time', { at: 1 }), event({ a: 1 })]);
+    model.receive([control('ready'), event({ a: 2 })]);
+    expect(model.events).toBe(2);
+    expect([...model.points('a').y]).toEqual([1, 2]);
+    expect(model.seriesNames).toEqual(['a']);
+  });
+
+  it('starts afresh with a new run, and goes on within the same', () => {
+    model.receive([run(1), event({ a: 1 })]);
+    model.receive([run(1), event({ a: 2 })]);
+    expect(model.events).toBe(2);
+    model.receive([run(2), event({ a: 3 })]);
+    expect(model.events).toBe(1);
+    expect(model.run).toBe(2);
+    expect([...model.points('a').y]).toEqual([3]);
+  });
+
+  it('takes the same run number of another kernel for another run', () => {
+    model.receive([run(1, 'k1'), event({ a: 1 })]);
+    model.receive([run(1, 'k2'), event({ a: 2 })]);
+    expect(model.events).toBe(1);
+  });
+
+  it('fills a view that is opened late from what it kept', () => {
+    model.receive([
+      run(1),
+      event({ a: 1 }),
+      control('gap', { reason: 'overflow', lost: { count: 3 } }),
+      event('careful', 'warning'),
+      event({ a: 2 })
+    ]);
+    expect([...model.log.lines].map(line => line.kind)).toEqual([
+      'line',
+      'gap',
+      'flag',
+      'line'
+    ]);
+    expect(model.table.rows.length).toBe(3);
+    const plot = model.plot('@n');
+    expect([...plot.series[0].points.y]).toEqual([1, NaN, 2]);
+    expect(plot.flags.map(flag => flag.text)).toEqual(['careful']);
+    expect(plot.gaps[0]).toMatchObject({ from: 1, to: 3 });
+  });
+
+  it('keeps the stores of open views up to date', () => {
+    const { log, table } = model;
+    const plot = model.plot('@n');
+    model.receive([event({ a: 1 }), event({ a: 2 })]);
+    expect(log.lines.length).toBe(2);
+    expect(table.rows.length).toBe(2);
+    expect(plot.series[0].points.length).toBe(2);
+  });
+
+  it('counts what is lost and keeps the gap that was told before a new run', () => {
+    model.receive([run(1), event({ a: 1 }), control('ready')]);
+    model.receive([
+      control('gap', { reason: 'evicted', lost: { from: 2, to: 4, count: 3 } }),
+      run(2),
+      event({ a: 5 })
+    ]);
+    expect(model.lost).toBe(3);
+    expect(describeGaps(model.gaps)).toBe('3 lost in 1 gap');
+    model.receive([event({ a: 6 }), run(3)]);
+    expect(model.lost).toBe(0);
+  });
+
+  it('forgets everything on a reset', () => {
+    model.receive([
+      run(1),
+      event({ a: 1 }),
+      control('gap', { reason: 'overflow', lost: { count: null } })
+    ]);
+    model.reset();
+    expect(model.events).toBe(0);
+    expect(model.gaps).toEqual([]);
+    expect(model.seriesNames).toEqual([]);
+    model.receive([run(1), event({ a: 1 })]);
+    expect(model.events).toBe(1);
+  });
+
+  it('remembers the id of the newest event that had one', () => {
+    model.receive([{ ...event('1'), id: 'e-1-1' }, event('2')]);
+    expect(model.lastEventId).toBe('e-1-1');
+  });
+
+  it('draws errors, warnings, marks and annotations as flags, whatever their text', () => {
+    model.receive([
+      event({ a: 1 }),
+      event('checkpoint', 'mark'),
+      event({ text: 'too hot' }, 'error'),
+      event({ loss: 3 }, 'annotation')
+    ]);
+    expect(model.plot(null).flags.map(flag => flag.text)).toEqual([
+      'checkpoint',
+      'too hot'
+    ]);
+    // Without text it is data.
+    expect(model.seriesNames).toEqual(['a', 'loss']);
+    expect(model.last?.event.ordinal).toBe(4);
+  });
+
+  it('holds its newest events within bounds', () => {
+    const many = Array.from({ length: 25_000 }, (_, i) => event({ a: i }));
+    model.receive(many);
+    expect(model.events).toBe(25_000);
+    expect(model.recent.length).toBe(10_000);
+    expect(model.recent.last?.ordinal).toBe(25_000);
+  });
+
+  it('keeps what a hostile control event says out', () => {
+    model.receive([
+      control('time', { at: 'now' }),
+      control('state', { producer: 7, subscribers: 'x' }),
+      control('gap', { lost: 3 }),
+      control('end', { error: 'x' }),
+      event('not json', 'sse.run'),
+      event('{}', 'sse.unheard-of')
+    ]);
+    expect(model.subscribers).toBeNull();
+    expect(model.end?.reason).toBe('done');
+  });
+});
+
+describe('the times of events', () => {
+  it('are those the server told, spread evenly in between during a replay', () => {
+    model.plot('@time');
+    model.receive([
+      run(1),
+      ...[1000, 1100, 1200].flatMap(at => [
+        control('time', { at }),
+        event({ a: 1 }),
+        event({ a: 1 }),
+        event({ a: 1 }),
+        event({ a: 1 })
+      ])
+    ]);
+    const x = [...model.points('a').x];
+    expect([x[0], x[4], x[8]]).toEqual([1000, 1100, 1200]);
+    expect(x.slice(4, 8)).toEqual([1100, 1125, 1150, 1175]);
+    expect([...x].sort((a, b) => a - b)).toEqual(x);
+  });
+
+  it('are the present for live events, within what the server told', () => {
+    model.receive([run(1), control('ready')]);
+    const start = clock.now();
+    model.receive([control('time', { at: start }), event({ a: 1 })]);
+    clock.advance(40);
+    model.receive([event({ a: 1 })]);
+    clock.advance(500);
+    model.receive([event({ a: 1 })]);
+    expect([...model.points('a').x]).toEqual([start, start + 40, start + 99]);
+  });
+
+  it('never go back', () => {
+    const times = new AppendTimes(new ServerClock(clock));
+    times.mark(5_000);
+    times.next(false);
+    times.mark(4_000);
+    expect(times.next(false)).toBe(5_000);
+  });
+});
+
+describe('ServerClock', () => {
+  it('believes the message that was least delayed', () => {
+    const server = new ServerClock(clock);
+    const ahead = 10_000;
+    server.tell(clock.now() + ahead - 80);
+    server.tell(clock.now() + ahead - 5);
+    server.tell(clock.now() + ahead - 300);
+    expect(server.now() - clock.now()).toBe(ahead - 5);
+  });
+
+  it('follows a clock that was set back, after a while', () => {
+    const server = new ServerClock(clock);
+    server.tell(clock.now() + 10_000);
+    clock.advance(6 * 60_000);
+    server.tell(clock.now() - 50);
+    expect(server.now() - clock.now()).toBe(-50);
+  });
+});
+
+describe('RateMeter', () => {
+  it('tells events per second of the last five seconds', () => {
+    const meter = new RateMeter();
+    for (let at = 0; at < 20_000; at += 20) {
+      meter.count(at);
+    }
+    expect(meter.rate(20_000)).toBeCloseTo(50, 0);
+    expect(Math.round(meter.rate(22_500))).toBe(24);
+    expect(meter.rate(60_000)).toBe(0);
+  });
+});
+
+describe('statusOf', () => {
+  it('follows a stream from its start to its end', () => {
+    expect(statusKind({ kind: 'connecting' })).toBe('connecting');
+    model.receive([run(1), event('1')]);
+    expect(statusKind()).toBe('catching-up');
+    model.receive([control('ready')]);
+    expect(statusKind()).toBe('live');
+    model.receive([control('state', { producer: 'lost', subscribers: 2 })]);
+    expect(statusKind()).toBe('lost');
+    model.receive([control('end', { reason: 'lost' })]);
+    expect(statusKind()).toBe('gone');
+    model.receive([
+      run(2),
+      control('state', { producer: 'live', subscribers: 2 })
+    ]);
+    expect(statusKind()).toBe('waiting');
+    model.receive([event('1'), control('end', { reason: 'done' })]);
+    expect(statusKind()).toBe('ended');
+  });
+
+  it.each([
+    [{ reason: 'stopped' }, 'stopped'],
+    [{ reason: 'error', error: { type: 'E', message: 'm' } }, 'failed'],
+    [{ reason: 'refused', status: 404 }, 'unknown'],
+    [{ reason: 'refused', status: 403 }, 'forbidden']
+  ])('reads the end %j as %s', (end, kind) => {
+    model.receive([control('end', end)]);
+    expect(statusKind()).toBe(kind);
+  });
+
+  it('tells what is over as over, also while the server is away', () => {
+    model.receive([run(1), event('1'), control('ready'), control('end')]);
+    expect(
+      statusKind({ kind: 'waiting', retryAt: 1, since: 0, message: '' })
+    ).toBe('ended');
+  });
+
+  it('tells of the connection while the stream goes on', () => {
+    model.receive([run(1), event('1'), control('ready')]);
+    expect(
+      statusKind({ kind: 'waiting', retryAt: 1, since: 0, message: '' })
+    ).toBe('reconnecting');
+    expect(statusKind({ kind: 'missing', message: '' })).toBe('missing');
+  });
+});
+
+describe('describeStatus', () => {
+  const time = new TimeFormat('UTC');
+  const say = (connection: ConnectionState = OPEN): string | undefined =>
+    describeStatus(statusOf(model, connection), model, clock.now(), time)?.text;
+
+  it('says what there is to say, and nothing while all is well', () => {
+    model.receive([run(1), control('ready')]);
+    expect(say()).toBe('Waiting for the first event of “loss”.');
+    const at = Date.UTC(2026, 10, 22, 14, 3, 22);
+    model.receive([control('time', { at }), event('1')]);
+    expect(say()).toBeUndefined();
+    model.receive([control('end', { reason: 'done', at })]);
+    expect(say()).toBe('Ended at 14:03:22 after 1 event.');
+  });
+
+  it('tells the error of a run that failed', () => {
+    const error = { type: 'ValueError', message: 'bad batch' };
+    model.receive([run(1), control('end', { reason: 'error', error })]);
+    expect(say()).toBe('ValueError: bad batch');
+  });
+
+  it('counts down to the next try', () => {
+    model.receive([run(1), control('ready'), event('1')]);
+    const now = clock.now();
+    expect(
+      say({
+        kind: 'waiting',
+        since: now - 12_000,
+        retryAt: now + 3_000,
+        message: ''
+      })
+    ).toBe('Connection lost 12 s ago. Trying again in 3 s.');
+  });
+
+  it('tells why events are missing', () => {
+    expect(describeGap({ reason: 'evicted', count: 312, after: 1 })).toBe(
+      "312 events were lost. The server's history no longer holds them."
+    );
+    expect(describeGap({ reason: 'new', count: null, after: 1 })).toBe(
+      'Events were lost.'
+    );
+  });
+});
+
+describe('Streams', () => {
+  class FakeConnection {
+    reading = new Set<string>();
+    state = OPEN;
+    add(stream: string): void {
+      this.reading.add(stream);
+    }
+    remove(stream: string): void {
+      this.reading.delete(stream);
+    }
+  }
+  let connection: FakeConnection;
+  let streams: Streams;
+
+  beforeEach(() => {
+    connection = new FakeConnection();
+    streams = new Streams(connection as never, undefined, clock);
+  });
+
+  it('shares one model among all views of a stream', () => {
+    const [a, b] = [streams.lease('loss'), streams.lease('loss')];
+    expect(a.model).toBe(b.model);
+    expect([...connection.reading]).toEqual(['loss']);
+    expect(streams.peek('loss')).toBe(a.model);
+  });
+
+  it('reads on for a while after the last view, for the cell that is run again', () => {
+    const first = streams.lease('loss');
+    first.dispose();
+    first.dispose();
+    clock.advance(3_000);
+    const second = streams.lease('loss');
+    expect(second.model).toBe(first.model);
+    clock.advance(60_000);
+    expect(connection.reading.size).toBe(1);
+    second.dispose();
+    clock.advance(6_000);
+    expect(connection.reading.size).toBe(0);
+    expect(streams.names()).toEqual([]);
+  });
+});
