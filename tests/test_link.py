@@ -326,6 +326,19 @@ def test_send_at_a_stuck_server_waits_without_the_gil_until_ctrl_c(path: str) ->
         link.close(0)
 
 
+def test_offer_at_a_stuck_server_says_that_the_link_is_full_and_waits_for_nothing(path: str) -> None:
+    with silent_server(path):
+        link = Link(path, "kernel-1", "notebook.ipynb", max_unsent_bytes=1 << 20)
+        command(link, "linked")
+        producer = link.open("a", "run", timeout=0)
+        count = 0
+        while producer.offer("x" * 1000):
+            count += 1
+        assert not producer.offer("x" * 1000)
+        assert link.stats()["queued_events"] == count > 900
+        link.close(0)
+
+
 def test_flush_and_request_can_be_interrupted(path: str) -> None:
     with silent_server(path):
         link = Link(path, "kernel-1", "notebook.ipynb")
