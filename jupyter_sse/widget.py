@@ -8,7 +8,7 @@ from traitlets import Int, List, Unicode, validate
 from jupyter_sse._rust import check_name
 from jupyter_sse.options import VIEW_KINDS
 
-MODULE_VERSION = "^0.1.0"
+MODULE_VERSION = "^1.0.0"
 
 
 @register
