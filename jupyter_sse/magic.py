@@ -102,9 +102,11 @@ class SSEMagics(Magics):
         if answer.status != 200:
             raise UsageError(answer.body["message"])
         if client().stream_url(arguments.name) is None:
-            raise UsageError(
-                "%sse url: expected a Jupyter server with jupyter_sse, got none: there is nothing to connect to"
+            # Said, not raised: a notebook that runs without a server goes on.
+            sys.stderr.write(
+                "%sse url: expected a Jupyter server with jupyter_sse, got none: there is nothing to connect to\n"
             )
+            return
         header = _write_header(arguments.name, answer.body["token"])
         sys.stdout.write(f"curl -N -H @{shlex.quote(str(header))} {shlex.quote(answer.body['url'])}\n")
 
