@@ -40,6 +40,11 @@ LINK_VARIABLE = "JUPYTER_SSE_LINK"
 KERNEL_VARIABLE = "JUPYTER_SSE_KERNEL"
 """Set by a kernel for its child processes: ``<kernel>:<path of the hub's socket>``."""
 
+ALONE = (
+    "jupyter_sse: no Jupyter server with jupyter_sse is around. Streams work within this process: sse.subscribe, "
+    "to_pandas and the picture below the cell; browsers and curl cannot read them."
+)
+
 CONFIRM_TIMEOUT = 1.0
 FLUSH_TIMEOUT = 2.0
 STOP_TIMEOUT = 5.0
@@ -241,11 +246,11 @@ class Client:
         status, body = self.link.request(json.dumps({"op": op, **fields}), timeout)
         return Answer(status, json.loads(body) if body else None)
 
-    def announce(self, origin: Origin, text: str) -> None:
+    def announce(self, origin: Origin) -> None:
         """Say once, below the cell that starts something first, that there is no server."""
         if self.is_alone and not self._has_announced:
             self._has_announced = True
-            origin.tell(text)
+            origin.tell(ALONE)
 
     def stream_url(self, name: str) -> str | None:
         """Return the address of a stream; None where no server is linked."""

@@ -78,6 +78,7 @@ class Cells:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._request: Request | None = None
+        self._body = ""
         self._superseded: list[Run] = []
         self._is_magic = False
 
@@ -95,13 +96,12 @@ class Cells:
             raise InputRejected(f"jupyter_sse cannot prepare this cell: {error!r}") from error
 
     def _visit_cell(self, module: ast.Module) -> ast.Module:
-        names = bound_names(module)
-        self._disown(names)
+        self._disown(bound_names(module))
         if not yields(module):
             if not self._is_magic:
                 self._stop_superseded()
             return module
-        quiet = self._shell.displayhook.quiet()
+        quiet = self._is_quiet()
         function = cell_function(module, interactivity=self._shell.ast_node_interactivity, quiet=quiet)
         *futures, outer = function.module.body
         outer.decorator_list = [ast.copy_location(ast.Name(STARTER, ast.Load()), outer)]
@@ -131,6 +131,7 @@ class Cells:
             if not yields(module):
                 raise UsageError("%%sse: expected a cell with a yield outside any function, got none")
             self._request = request
+            self._body = body
             code = shell.compile(shell.transform_ast(module), name, "exec")
         except SyntaxError as error:
             lines = shell.SyntaxTB.structured_traceback(type(error), error, [])
@@ -183,10 +184,17 @@ class Cells:
         self._superseded = [run for run in self._superseded if run.name == but]
 
     def _disown(self, names: frozenset[str]) -> None:
+        """Take names back that this cell assigns, but for the run that it replaces, which is about to end."""
         here = current_client()
+        replaced = None if self._request is None else self._request.name
         for run in [] if here is None else list(here.runs.values()):
-            if run.names is not None and run not in self._superseded:
+            if run.names is not None and run not in self._superseded and run.name != replaced:
                 run.names.disown(names)
+
+    def _is_quiet(self) -> bool:
+        """Say whether the cell ends with a semicolon."""
+        hook = self._shell.displayhook
+        return hook.quiet() if self._request is None else hook.semicolon_at_end_of_expression(self._body)
 
     def _take_request(self) -> Request | None:
         request, self._request = self._request, None

@@ -74,6 +74,8 @@ def show(error: BaseException, origin: Origin) -> None:
     Threads: the calling thread must be pinned to the origin's cell.
     """
     lines = _rendered(error, origin)
+    # Where %debug looks.
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     if origin.is_kernel:
         origin.shell._showtraceback(type(error), error, lines)
     else:

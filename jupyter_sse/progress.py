@@ -99,6 +99,7 @@ class _Report:
 
     def __enter__(self) -> _Report:
         here = client()
+        here.announce(self._origin)
         options = stream_options(view="progress", origin=self._origin)
         self._producer = here.open(self._name, "run", options.as_json(), self)
         if self._origin.shell is not None:

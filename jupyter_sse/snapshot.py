@@ -237,4 +237,5 @@ def _short(number: float) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Beyond, the distance of two numbers may be none.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
 LOOPS = ("own", "main")
 
-ALONE = (
-    "jupyter_sse: no Jupyter server with jupyter_sse is around. Streams work within this process: sse.subscribe, "
-    "to_pandas and the picture below the cell; browsers and curl cannot read them."
-)
-
 
 def start_run(
     name: str,
@@ -52,7 +47,7 @@ def start_run(
     """
     check_name(name)
     here = client()
-    here.announce(origin, ALONE)
+    here.announce(origin)
     run: Run
     if is_async:
         run = TaskRun(here, name, origin, source, _loop(here, loop))

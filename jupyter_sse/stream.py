@@ -50,10 +50,12 @@ def stream(
         ValueError: an option is wrong.
     """
     check_name(name)
+    origin = Origin.here()
     options = stream_options(
-        history=history, ping_interval=ping_interval, view=view, x=x, y=y, window=window, origin=Origin.here()
+        history=history, ping_interval=ping_interval, view=view, x=x, y=y, window=window, origin=origin
     )
     here = client()
+    here.announce(origin)
     found = here.streams.get(name)
     if found is None:
         found = here.streams.setdefault(name, Stream(name))
@@ -238,9 +240,13 @@ class Stream:
 
     def refused(self, message: str) -> None:
         """Called by the client: the hub does not take our events."""
-        self._error = OwnedError(message)
-        self._put = self._open_and_put
-        self._producer = None
+        with self._lock:
+            self._error = OwnedError(message)
+            self._put = self._open_and_put
+            producer, self._producer = self._producer, None
+        if producer is not None:
+            client().release(producer)
+        client().streams.pop(self.name, None)
 
     def process_ends(self) -> None:
         """Called by the client: this process has nothing more to send."""

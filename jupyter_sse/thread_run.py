@@ -37,6 +37,13 @@ class ThreadRun(Run):
         """Start the thread."""
         self._thread.start()
 
+    def stop(self, deadline: float | None = None) -> None:
+        """Stop, and wait; a generator that stops itself is closed at its next yield."""
+        if threading.current_thread() is self._thread:
+            self.begin_stop()
+        else:
+            super().stop(deadline)
+
     def _interrupt(self) -> None:
         self._is_interrupting = True
         try:

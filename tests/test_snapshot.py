@@ -1,0 +1,128 @@
+"""What a saved notebook keeps of a stream."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from jupyter_sse import picture
+from jupyter_sse.history import HistoryEvent
+from jupyter_sse.options import ViewOptions
+from jupyter_sse.snapshot import POINTS, SERIES, Snapshot, take_snapshot
+
+HOSTILE = "<script>alert(1)</script>&\"'"
+
+
+def snapshot_of(values: list[Any], **view: Any) -> Snapshot:
+    events = [
+        HistoryEvent("message", value if isinstance(value, str) else json.dumps(value), 1_700_000_000_000 + 100 * i)
+        for i, value in enumerate(values)
+    ]
+    found = take_snapshot(events, ViewOptions(**view))
+    assert found is not None
+    return found
+
+
+def test_no_events_are_no_snapshot() -> None:
+    assert take_snapshot([], ViewOptions()) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (0.31, "plot"),
+        ({"loss": 0.3, "step": 7}, "plot"),
+        ({"a": {"b": 1}}, "plot"),
+        ([0.1, 0.7], "plot"),
+        ({"n": 3, "total": 10}, "progress"),
+        ({"done": 3, "total": 10, "note": "x"}, "progress"),
+        ("epoch 3 done", "log"),
+        ({"level": "INFO", "msg": "hello"}, "log"),
+        ({"level": 20, "message": "hello", "lineno": 3}, "log"),
+        ({"order": "a", "customer": "b", "state": "c"}, "table"),
+        ([{"pid": 1, "cpu": 3}, {"pid": 2, "cpu": 4}], "table"),
+        (True, "value"),
+        (None, "value"),
+    ],
+)
+def test_the_kind_is_what_the_last_event_looks_like(value: Any, kind: str) -> None:
+    assert snapshot_of([value, value]).kind == kind
+
+
+def test_the_views_own_kind_wins_where_the_events_fit_it() -> None:
+    assert snapshot_of([{"a": 1}], kind="table").kind == "table"
+    assert snapshot_of([3], kind="value").kind == "value"
+    assert snapshot_of(["text"], kind="plot").kind == "log"
+
+
+def test_a_plot_has_a_line_for_each_number_and_the_step_as_its_axis() -> None:
+    found = snapshot_of([{"step": i, "loss": 1 / (i + 1), "lr": None if i == 1 else 0.1} for i in range(3)])
+    assert found.x_name == "step"
+    assert not found.x_is_time
+    assert {one.name: one.y for one in found.series} == {"loss": [1, 0.5, 0.333333], "lr": [0.1, None, 0.1]}
+    assert found.series[0].x == [0, 1, 2]
+
+
+def test_without_a_step_the_axis_is_the_time() -> None:
+    found = snapshot_of([1, 2])
+    assert found.x_is_time
+    assert found.series[0].x == pytest.approx([1_700_000_000_000, 1_700_000_000_100], rel=1e-5)
+
+
+def test_the_keys_asked_for_are_drawn() -> None:
+    found = snapshot_of([{"a": i, "b": 2 * i, "c": 3 * i} for i in range(3)], x="a", y=("c",))
+    assert [one.name for one in found.series] == ["c"]
+    assert found.series[0].x == [0, 1, 2]
+
+
+@pytest.mark.parametrize("time", ["2026-01-02T03:04:05+00:00", 1_767_323_045, 1_767_323_045_000, 1_767_323_045_000_000])
+def test_times_are_read_in_any_unit(time: Any) -> None:
+    found = snapshot_of([{"time": time, "y": 1}] * 2)
+    assert found.series[0].x == pytest.approx([1_767_323_045_000] * 2, rel=1e-5)
+
+
+def test_thinning_keeps_the_outliers() -> None:
+    values = [math.sin(i / 10) for i in range(2_000)]
+    values[777] = 50.0
+    found = snapshot_of(values)
+    assert len(found.series[0].y) <= POINTS
+    assert 50.0 in found.series[0].y
+
+
+def test_a_snapshot_is_bounded_whatever_the_events_are() -> None:
+    wide = [{f"key {k} {'x' * 100}": i * k + 0.123456789 for k in range(200)} for i in range(2_000)]
+    deep = [{"text": "y" * 100_000, "more": [list(range(1_000))] * 10}] * 100
+    for values in (wide, deep, ["z" * 1_000_000] * 3, [[{"a": "b" * 10_000}] * 1_000]):
+        found = snapshot_of(values)
+        assert len(json.dumps(found.as_json())) < 40_000
+        assert len(picture.draw(found)) < 60_000
+    assert len(snapshot_of(wide, kind="plot").series) == SERIES
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1, 2, 3],
+        [1],
+        [0, 0],
+        [1e308, -1e308],
+        [1e-300, 2e-300],
+        [{"a": None, "b": 1}, {"a": 2}],
+        [{HOSTILE: i} for i in range(3)],
+        [HOSTILE] * 3,
+        [{HOSTILE: HOSTILE, "a": "b", "c": "d"}] * 3,
+        [{"n": 3, "total": 0}],
+        [True],
+    ],
+)
+def test_a_picture_is_well_formed_and_holds_no_markup_of_the_events(values: list[Any]) -> None:
+    for kind in (None, "plot", "table", "log", "value", "progress", "raw"):
+        drawn = picture.draw(snapshot_of(values, kind=kind))
+        ElementTree.fromstring(f"<div>{drawn}</div>")
+        assert "<script" not in drawn
+        assert "nan" not in drawn
+        assert "inf" not in drawn

@@ -1,0 +1,464 @@
+"""Streams as a program holds them, in a process that runs its own hub."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import itertools
+import pickle
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running_server import wait_until
+
+import jupyter_sse as sse
+from jupyter_sse._rust import Hub, Link
+from jupyter_sse.client import client
+from jupyter_sse.error import EncodeError, StreamEndedError, StreamNameError, UnknownStreamError
+from jupyter_sse.history import read_history
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from running_server import JupyterServer
+
+_names = itertools.count()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"test/stream-{next(_names)}"
+
+
+def values(name: str) -> list[Any]:
+    assert client().link.flush(10)
+    return [event.value() for event in read_history(client(), name)]
+
+
+class TestSend:
+    def test_values_arrive_in_order(self, name: str) -> None:
+        stream = sse.stream(name)
+        for value in ({"a": 1}, [1, 2], "text", 1.5, None, True):
+            stream.send(value)
+        assert values(name) == [{"a": 1}, [1, 2], "text", 1.5, None, True]
+
+    def test_type_id_and_retry_can_be_given(self, name: str) -> None:
+        stream = sse.stream(name)
+        stream.send({"a": 1}, event="status", id=7, retry=100)
+        stream.send({"data": 2, "event": "inner", "id": "x"}, event="outer")
+        stream.close()
+        first, second = list(sse.subscribe(name))
+        assert (first.event, first.id, first.data) == ("status", "7", '{"a":1}')
+        assert (second.event, second.id, second.data) == ("outer", "x", "2")
+
+    @pytest.mark.parametrize(
+        ("data", "fields"),
+        [
+            (b"abc", {}),
+            (object(), {}),
+            (1, {"event": "a\nb"}),
+            (1, {"event": "sse.x"}),
+            (1, {"id": "a\0"}),
+            (1, {"id": "x" * 129}),
+            (1, {"retry": -1}),
+            (1, {"retry": True}),
+            ("x" * (2 << 20), {}),
+        ],
+    )
+    def test_what_cannot_be_sent_leaves_the_stream_as_it_was(
+        self, name: str, data: Any, fields: dict[str, Any]
+    ) -> None:
+        stream = sse.stream(name)
+        stream.send(1)
+        with pytest.raises(EncodeError):
+            stream.send(data, **fields)
+        stream.send(2)
+        assert values(name) == [1, 2]
+
+    def test_send_all_counts(self, name: str) -> None:
+        async def numbers() -> AsyncIterator[int]:
+            for i in range(3):
+                yield i
+
+        stream = sse.stream(name)
+        assert stream.send_all(range(3)) == 3
+        assert asyncio.run(stream.send_all(numbers())) == 3
+        assert values(name) == [0, 1, 2, 0, 1, 2]
+
+    def test_flush_and_aflush_wait_for_the_hub(self, name: str) -> None:
+        stream = sse.stream(name)
+        stream.send(1)
+        assert stream.flush(10)
+        stream.send(2)
+        assert asyncio.run(stream.aflush(10))
+        assert stream.stats()["events"] == 2
+
+    def test_offer_says_that_the_link_is_full(self, tmp_path: Path) -> None:
+        hub = Hub(link_path=str(tmp_path / "hub.sock"))
+        link = Link(str(tmp_path / "hub.sock"), "kernel", "label", max_unsent_bytes=1 << 16)
+        producer = link.open("a", "send")
+        hub.close()
+        wait_until(lambda: not link.linked, "the link is down")
+        results = [producer.offer("x" * 1000) for _ in range(100)]
+        assert results[0]
+        assert not results[-1]
+        link.close(0)
+
+
+class TestLife:
+    def test_the_same_name_gives_the_same_stream_until_it_is_closed(self, name: str) -> None:
+        stream = sse.stream(name)
+        assert sse.stream(name) is stream
+        stream.send(1)
+        stream.close()
+        assert sse.stream(name) is not stream
+
+    def test_a_closed_stream_has_ended_and_takes_nothing(self, name: str) -> None:
+        stream = sse.stream(name)
+        stream.send(1)
+        stream.close()
+        stream.flush(10)
+        assert stream.stats()["end"]["reason"] == "done"
+        with pytest.raises(StreamEndedError, match="was closed"):
+            stream.send(2)
+        sse.stream(name).send(3)
+        assert values(name) == [3]
+
+    def test_a_stopped_stream_has_ended_and_takes_nothing(self, name: str) -> None:
+        stream = sse.stream(name)
+        stream.send(1)
+        stream.stop()
+        assert wait_until(lambda: stream.stats()["end"], "the end")["reason"] == "stopped"
+        with pytest.raises(StreamEndedError, match="was stopped"):
+            stream.send(2)
+
+    def test_asking_for_a_stream_creates_it_but_does_not_start_it_again(self, name: str) -> None:
+        assert sse.stream(name).stats()["state"] == "live"
+        sse.stream(name).send(1)
+        sse.stream(name).close()
+        client().link.flush(10)
+        assert sse.stream(name).stats()["run"] == 1
+        assert sse.stream(name).stats()["state"] == "ended"
+
+    def test_an_unknown_stream_is_said_to_be_unknown(self, name: str) -> None:
+        with pytest.raises(UnknownStreamError):
+            sse.Stream(name).stats()
+        with pytest.raises(UnknownStreamError):
+            sse.Stream(name).stop()
+        with pytest.raises(UnknownStreamError):
+            sse.Stream(name).to_pandas()
+
+    @pytest.mark.parametrize("bad", ["", "a b", "a//b", "..", "x" * 201, "a\n", 3])
+    def test_a_bad_name_is_refused(self, bad: Any) -> None:
+        with pytest.raises((StreamNameError, TypeError)):
+            sse.stream(bad)
+
+    def test_a_stream_can_be_pickled(self, name: str) -> None:
+        stream = sse.stream(name)
+        assert pickle.loads(pickle.dumps(stream)) is stream
+
+    def test_where_there_is_no_server_there_is_no_address(self, name: str) -> None:
+        assert sse.stream(name).url is None
+
+
+class TestOptions:
+    def test_history_bounds_what_newcomers_get(self, name: str) -> None:
+        stream = sse.stream(name, history=3)
+        stream.send_all(range(10))
+        assert values(name) == [7, 8, 9]
+        assert stream.stats()["options"]["history"] == {"events": 3, "bytes": 16 << 20}
+
+    def test_a_number_of_events_raises_the_bound_on_bytes(self, name: str) -> None:
+        assert sse.stream(name, history=100_000).stats()["options"]["history"]["bytes"] == 100_000 * 1024
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"history": -1},
+            {"history": 1.5},
+            {"history": True},
+            {"history": {"event": 1}},
+            {"history": {"events": "3"}},
+            {"ping_interval": 0},
+            {"ping_interval": "1"},
+            {"view": "pie"},
+        ],
+    )
+    def test_a_wrong_option_is_named(self, name: str, options: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match=next(iter(options))):
+            sse.stream(name, **options)
+
+
+class TestTable:
+    def test_columns_are_flat_and_the_index_is_the_time(self, name: str) -> None:
+        before = datetime.datetime.now(datetime.UTC)
+        sse.stream(name).send_all([{"a": 1, "b": {"c": {"d": 2}, "e": {}}}, {"a": 3}, 4])
+        client().link.flush(10)
+        table = sse.stream(name).to_pandas()
+        assert list(table.columns) == ["a", "b.c.d", "b.e", "data"]
+        assert list(table["a"])[:2] == [1, 3]
+        assert table["data"].iloc[2] == 4
+        assert abs((table.index[0].to_pydatetime() - before).total_seconds()) < 10
+
+    def test_types_are_a_column_where_there_are_any(self, name: str) -> None:
+        stream = sse.stream(name)
+        stream.send(1)
+        stream.send(2, event="status")
+        client().link.flush(10)
+        assert list(stream.to_pandas()["event"]) == ["message", "status"]
+
+    def test_a_stream_without_events_is_an_empty_table(self, name: str) -> None:
+        assert sse.stream(name).to_pandas().empty
+
+
+class TestSubscribe:
+    def test_iterating_again_goes_on_after_the_last_event(self, name: str) -> None:
+        sse.stream(name).send_all(range(5))
+        sse.stream(name).close()
+        subscription = sse.subscribe(name)
+        first = [next(iter(subscription)).data for _ in range(2)]
+        assert [*first, *(event.data for event in subscription)] == ["0", "1", "2", "3", "4"]
+        assert subscription.end["reason"] == "done"
+        assert list(subscription) == []
+
+    def test_a_last_event_id_is_where_it_begins(self, name: str) -> None:
+        stream = sse.stream(name)
+        for i in range(5):
+            stream.send(i, id=f"own-{i}")
+        stream.flush(10)
+        stream.close()
+        assert [event.data for event in sse.subscribe(name, last_event_id="own-2")] == ["3", "4"]
+
+    def test_a_gap_is_an_event(self, name: str) -> None:
+        stream = sse.stream(name, history=2)
+        stream.send(0)
+        stream.flush(10)
+        position = next(iter(sse.subscribe(name))).id
+        stream.send_all(range(1, 10_000))
+        stream.close()
+        stream.flush(10)
+        events = list(sse.subscribe(name, last_event_id=position))
+        assert events[0].event == "sse.gap"
+        assert [event.data for event in events[1:]] == ["9998", "9999"]
+
+    def test_an_unknown_stream_is_said_to_be_unknown(self, name: str) -> None:
+        with pytest.raises(UnknownStreamError):
+            next(iter(sse.subscribe(name)))
+
+    def test_events_arrive_while_they_are_sent(self, name: str) -> None:
+        stream = sse.stream(name)
+        got: list[str] = []
+
+        def read() -> None:
+            got.extend(event.data for event in sse.subscribe(name))
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        for i in range(100):
+            stream.send(i)
+        wait_until(lambda: stream.stats()["subscribers"] == 1, "the reader")
+        stream.send("last")
+        stream.close()
+        reader.join(30)
+        assert got == [*map(str, range(100)), "last"]
+
+    async def test_async_iteration_gets_the_same(self, name: str) -> None:
+        stream = sse.stream(name)
+        stream.send_all(range(100))
+        stream.close()
+        subscription = sse.subscribe(name)
+        assert [event.data async for event in subscription] == [str(i) for i in range(100)]
+        assert subscription.end["reason"] == "done"
+
+    async def test_many_async_readers_share_one_loop(self, name: str) -> None:
+        stream = sse.stream(name)
+
+        async def read() -> list[str]:
+            return [event.data async for event in sse.subscribe(name)]
+
+        readers = [asyncio.create_task(read()) for _ in range(20)]
+        for i in range(50):
+            stream.send(i)
+            await asyncio.sleep(0)
+        stream.close()
+        assert await asyncio.gather(*readers) == [[str(i) for i in range(50)]] * 20
+
+
+class TestSubscribeByAddress:
+    """Over HTTP, from a real server."""
+
+    def test_a_connection_that_breaks_is_made_again_and_loses_nothing(self) -> None:
+        from running_server import JupyterServer
+
+        running = JupyterServer("--SSEApp.max_stream_age=1", "--SSEApp.reconnection_time=50").start()
+        try:
+            running.publish("broken", 0)
+            got: list[str] = []
+            subscription = sse.subscribe(f"{running.url}sse/broken", token=running.token)
+            reader = threading.Thread(target=lambda: got.extend(event.data for event in subscription), daemon=True)
+            reader.start()
+            for i in range(1, 40):
+                running.publish("broken", i)
+                wait_until(lambda i=i: len(got) == i + 1, f"event {i}")
+                # Two connections' lives, and some.
+                threading.Event().wait(0.06)
+            assert got == [str(i) for i in range(40)]
+            running.client.delete("api/sse/streams/broken")
+            reader.join(30)
+            assert not reader.is_alive()
+        finally:
+            running.stop()
+
+    async def test_async_iteration_over_an_address(self, server: JupyterServer) -> None:
+        server.publish("addressed", 1, 2, 3)
+        server.client.delete("api/sse/streams/addressed")
+        subscription = sse.subscribe(f"{server.url}sse/addressed", token=server.token)
+        assert [event.data async for event in subscription] == ["1", "2", "3"]
+
+    def test_what_cannot_be_read_is_an_error(self, server: JupyterServer) -> None:
+        with pytest.raises(UnknownStreamError):
+            next(iter(sse.subscribe(f"{server.url}sse/nothing-here", token=server.token)))
+        with pytest.raises(sse.SSEError, match="40[13]"):
+            next(iter(sse.subscribe(f"{server.url}sse/nothing-here", token="wrong")))
+        with pytest.raises(sse.SSEError, match="text/event-stream"):
+            next(iter(sse.subscribe(f"{server.url}api/status", token=server.token)))
+        with pytest.raises(sse.SSEError, match="cannot be reached"):
+            next(iter(sse.subscribe("http://127.0.0.1:9/sse/x")))
+
+
+class TestTrack:
+    def test_a_loop_goes_on_as_before_and_its_progress_is_a_stream(self, name: str) -> None:
+        assert list(sse.track([1, 2, 3], name)) == [1, 2, 3]
+        events = values(name)
+        assert events[0]["n"] == 0
+        assert events[-1]["n"] == 3
+        assert events[-1]["total"] == 3
+        assert set(events[-1]) == {"n", "total", "rate", "elapsed", "remaining"}
+        stats = sse.Stream(name).stats()
+        assert stats["end"]["reason"] == "done"
+        assert stats["options"]["view"]["kind"] == "progress"
+
+    def test_at_most_ten_events_a_second_are_sent(self, name: str) -> None:
+        for _ in sse.track(range(200_000), name):
+            pass
+        assert len(values(name)) < 25
+        assert values(name)[-1]["n"] == 200_000
+
+    @pytest.mark.parametrize("leaves", ["break", "raise"])
+    def test_a_loop_that_is_left_ends_its_stream(self, name: str, leaves: str) -> None:
+        def loop() -> None:
+            for i in sse.track(range(10), name):
+                if i == 3 and leaves == "break":
+                    break
+                if i == 3:
+                    raise KeyError
+
+        if leaves == "raise":
+            with pytest.raises(KeyError):
+                loop()
+        else:
+            loop()
+        client().link.flush(10)
+        # An exception in the body of a loop is not told to what it iterates over.
+        assert sse.Stream(name).stats()["end"]["reason"] == "stopped"
+        assert values(name)[-1]["n"] == 3
+
+    def test_what_is_iterated_over_may_fail(self, name: str) -> None:
+        def failing() -> Any:
+            yield 1
+            raise KeyError
+
+        with pytest.raises(KeyError):
+            list(sse.track(failing(), name))
+        client().link.flush(10)
+        assert sse.Stream(name).stats()["end"]["reason"] == "error"
+
+    def test_a_stop_ends_the_reports_and_not_the_loop(self, name: str) -> None:
+        done = 0
+        for i in sse.track(range(50), name):
+            if i == 5:
+                sse.Stream(name).stop()
+            done += 1
+            threading.Event().wait(0.01)
+        assert done == 50
+
+    def test_the_length_is_known_where_it_is(self, name: str) -> None:
+        assert len(sse.track([1, 2, 3], name)) == 3
+        assert len(sse.track(iter([1]), name, total=7)) == 7
+        with pytest.raises(TypeError):
+            len(sse.track(iter([1]), name))
+
+    async def test_async_loops_are_tracked_too(self, name: str) -> None:
+        async def numbers() -> AsyncIterator[int]:
+            for i in range(3):
+                yield i
+
+        assert [i async for i in sse.track(numbers(), name)] == [0, 1, 2]
+        assert values(name)[-1]["n"] == 3
+
+
+class TestBroadcast:
+    def test_a_function_that_needs_no_argument_starts_at_once(self, name: str) -> None:
+        @sse.broadcast(name)
+        def count() -> Any:
+            yield from range(3)
+
+        assert wait_until(lambda: count.stream.stats()["end"], "the end")["reason"] == "done"
+        assert values(name) == [0, 1, 2]
+        assert not count.is_running
+
+    def test_a_function_that_needs_arguments_starts_when_it_is_called(self, name: str) -> None:
+        @sse.broadcast(name)
+        async def count(upto: int) -> Any:
+            for i in range(upto):
+                yield i
+
+        with pytest.raises(UnknownStreamError):
+            sse.Stream(name).stats()
+        count(2)
+        wait_until(lambda: count.stream.stats()["end"], "the end")
+        count(upto=3)
+        wait_until(lambda: values(name) == [0, 1, 2], "the second run")
+        assert count.stream.stats()["run"] == 2
+
+    def test_it_raises_early_errors(self, name: str) -> None:
+        with pytest.raises(ZeroDivisionError):
+
+            @sse.broadcast(name)
+            def fail() -> Any:
+                yield 1 / 0
+
+    def test_it_keeps_the_functions_name_and_doc(self, name: str) -> None:
+        @sse.broadcast(name)
+        def documented(n: int) -> Any:
+            """What it does."""
+            yield n
+
+        assert documented.__name__ == "documented"
+        assert documented.__doc__ == "What it does."
+
+    def test_what_is_no_generator_function_is_refused(self, name: str) -> None:
+        with pytest.raises(TypeError, match="expected a function with a yield"):
+            sse.broadcast(name)(lambda: [1, 2])
+
+    def test_a_bad_name_is_refused_where_it_stands(self) -> None:
+        with pytest.raises(StreamNameError):
+            sse.broadcast("a b")
+
+    def test_stop_runs_finally(self, name: str) -> None:
+        done = []
+
+        @sse.broadcast(name)
+        def forever() -> Any:
+            try:
+                while True:
+                    yield 1
+                    threading.Event().wait(0.01)
+            finally:
+                done.append(1)
+
+        forever.stop()
+        assert done == [1]
+        assert not forever.is_running
