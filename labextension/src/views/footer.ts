@@ -29,9 +29,7 @@ export class Footer {
     const { subscribers } = model;
     setText(
       this._watching,
-      subscribers === null || subscribers < 2
-        ? ''
-        : `${formatCount(subscribers)} watching`
+      subscribers === null ? '' : `${formatCount(subscribers)} watching`
     );
     setText(this._note, paintClock.isSlowed ? 'drawing slowed' : '');
     setText(
