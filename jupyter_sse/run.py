@@ -105,6 +105,9 @@ class Run:
         Raises:
             BaseException: what the generator raised in that time. Later errors are shown, not raised.
         """
+        with self._lock:
+            if self._shows_error:
+                return
         # A program that runs notebooks takes no output of a cell that has returned: it gets the second in full.
         moment = self._is_settled if self.origin.is_unattended else self._has_first
         try:
@@ -128,7 +131,6 @@ class Run:
         """Let the cell return at once: errors are shown from the first on."""
         with self._lock:
             self._shows_error = True
-        self._has_first.set()
 
     def stop_requested(self) -> None:
         """Begin to stop. Does not wait."""

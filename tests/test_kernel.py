@@ -236,7 +236,7 @@ class TestErrors:
         assert values(kernel, name) == ["EncodeError", 3]
 
     def test_a_syntax_error_in_a_plain_cell_is_at_its_line(self, kernel: LoneKernel) -> None:
-        cell = kernel.run("yield 1\n\nx = (", "syntax")
+        cell = kernel.run("yield 1\n\nx = (1\ny = 2", "syntax")
         assert "line 3" in cell.error
         assert "SyntaxError" in cell.error
         cell = kernel.run("yield 1\n\nbreak", "syntax")
