@@ -14,13 +14,21 @@ export interface IRun {
   readonly origin: string;
 }
 
+/** What a producer raised. */
+export interface IFailure {
+  readonly type: string;
+  readonly message: string;
+  /** Of the cell that started the run; `null` where it is not known. */
+  readonly line: number | null;
+}
+
 /** Why a stream has ended, as `sse.end` tells it. */
 export interface IEnd {
   /** `done`, `stopped`, `error`, `lost` or `refused`. */
   readonly reason: string;
   /** An HTTP status where the stream was refused, else `null`. */
   readonly status: number | null;
-  readonly error: { readonly type: string; readonly message: string } | null;
+  readonly error: IFailure | null;
   /** Unix ms; `NaN` when nothing tells. */
   readonly at: number;
 }
@@ -46,7 +54,8 @@ export function readEnd(data: Fields, at: number): IEnd {
     status: numberOf(data.status),
     error: error && {
       type: textOf(error.type) || 'Error',
-      message: textOf(error.message)
+      message: textOf(error.message),
+      line: numberOf(error.line)
     },
     at
   };

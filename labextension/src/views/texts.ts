@@ -146,7 +146,10 @@ function describeError(model: StreamModel): string {
   if (!error) {
     return 'The stream failed.';
   }
-  return error.message === '' ? error.type : `${error.type}: ${error.message}`;
+  const { type, message, line } = error;
+  const what = message === '' ? type : `${type}: ${message}`;
+  const cell = model.runInfo?.origin;
+  return line === null || !cell ? what : `${what}, at line ${line} of ${cell}`;
 }
 
 function describeKept(model: StreamModel, time: TimeFormat): string {

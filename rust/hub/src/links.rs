@@ -344,7 +344,7 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     text[..end].to_owned()
 }
 
-/// The error that ended a run, as readers are told: no more than its type and its message, and not without bound.
+/// The error that ended a run, as readers are told: its type, its message and its line, and not without bound.
 fn error_from(text: &str) -> Option<Value> {
     let error: Value = serde_json::from_str(text).ok()?;
     let field = |name: &str, most: usize| {
@@ -354,6 +354,7 @@ fn error_from(text: &str) -> Option<Value> {
     Some(json!({
         "type": field("type", MAX_ERROR_TYPE_BYTES),
         "message": field("message", MAX_ERROR_BYTES),
+        "line": error.get("line").and_then(Value::as_u64),
     }))
 }
 
