@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::clock::Now;
 use crate::control::{self, Gap, GapReason};
+use crate::holes::Hole;
 use crate::log::IdLine;
-use crate::start::{Resolved, Start, resolve};
+use crate::start::{Resolved, Start, resolve, resolve_missing};
 use crate::state::{State, StreamKey};
 use crate::stream::{RunState, Stream};
 
@@ -63,16 +64,14 @@ impl Cursor {
     pub(crate) fn find(&mut self, state: &State, is_only: bool) -> bool {
         let Some((key, stream)) = state.find(&self.name) else {
             if !self.is_waiting {
-                self.is_waiting = true;
-                let last = state.departed(&self.name).unwrap_or_default();
-                (self.next, self.lost) = (last.n + 1, last.lost);
+                self.wait(state, is_only);
             }
             return false;
         };
         self.key = Some(key);
-        if self.is_waiting && !matches!(self.start, Start::After(_)) {
-            // Not the start that was asked for: what came before this look came after the asking. A number that lies before the
-            // stream's own is one that it had before it was gone; one that lies behind belongs to a stream that is forgotten.
+        if self.is_waiting {
+            // What came before this look came after the asking: it is news. A number that lies before the stream's own is one that it
+            // had before it was gone; one that lies behind belongs to a stream that is forgotten.
             if self.next > stream.log.birth() {
                 (self.next, self.lost) = (stream.log.birth(), 0);
             }
@@ -91,6 +90,13 @@ impl Cursor {
         true
     }
 
+    fn wait(&mut self, state: &State, is_only: bool) {
+        let last = state.departed(&self.name);
+        self.is_waiting = true;
+        self.gap = resolve_missing(&last, &self.start, state.epoch(), state.seq(), is_only);
+        (self.next, self.lost) = (last.n + 1, last.lost);
+    }
+
     /// The stream as it stands. One that was removed for good is waited for again; one that was waited for is found: then the second
     /// value says so.
     pub(crate) fn look_up<'s>(
@@ -102,13 +108,14 @@ impl Cursor {
             return (Some(stream), false);
         }
         if self.key.take().is_some() {
-            self.start = Start::Earliest;
             self.is_waiting = true;
             self.is_replaying = true;
             self.told = Told::default();
-            if let Some(last) = state.departed(&self.name)
-                && (last.n >= self.next || last.lost > self.lost)
-            {
+        }
+        if self.is_waiting {
+            // It is gone, and with it what was not written yet; or it came and went since the last look.
+            let last = state.departed(&self.name);
+            if last.n >= self.next || last.lost > self.lost {
                 self.miss(GapReason::Evicted, last.n + 1, last.lost);
             }
         }
@@ -131,31 +138,36 @@ impl Cursor {
         self.next >= stream.log.next() && self.untold_loss(stream).is_none()
     }
 
+    /// The reader has been told everything there is, also where there is no stream.
+    pub(crate) fn has_all(&self, state: &State) -> bool {
+        let has_all = match self.stream(state) {
+            Some(stream) => self.is_caught_up(stream) && !self.is_replaying,
+            // One that came or went since the last look has not been looked at.
+            None => self.key.is_none() && self.is_waiting && state.find(&self.name).is_none(),
+        };
+        has_all && self.gap.is_none()
+    }
+
     /// The place of what comes next for this reader, an event or a loss, among all events of the server.
     pub(crate) fn due(&self, stream: &Stream) -> Option<u64> {
-        if self.untold_loss(stream).is_some() {
-            return Some(stream.holes.at(self.next).map_or(0, |hole| hole.seq));
-        }
-        stream.log.entry(self.next).map(|entry| entry.seq)
+        let loss = self.untold_loss(stream).map(|hole| hole.seq);
+        loss.or_else(|| stream.log.entry(self.next).map(|entry| entry.seq))
     }
 
     /// How many events can be written as they stand before something has to be said.
     pub(crate) fn plain_events(&self, stream: &Stream) -> u64 {
-        if self.untold_loss(stream).is_some() {
-            return 0;
-        }
-        let hole = stream.holes.first_from(self.next + 1);
+        let hole = stream.holes.first_after(self.lost);
         let limit = hole.map_or(u64::MAX, |hole| hole.before);
         stream.log.next().min(limit).saturating_sub(self.next)
     }
 
-    /// How many events its producers lost right here, of which the reader does not know.
-    fn untold_loss(&self, stream: &Stream) -> Option<u64> {
-        let total = stream.holes.up_to(self.next)?;
-        (total > self.lost).then(|| total - self.lost)
+    /// What its producers lost right here, or before, of which the reader does not know.
+    fn untold_loss(&self, stream: &Stream) -> Option<Hole> {
+        let hole = stream.holes.first_after(self.lost);
+        hole.filter(|hole| hole.before <= self.next)
     }
 
-    /// The reader was too slow for the live window.
+    /// Goes on with what is there where the reader was too slow for the live window.
     pub(crate) fn notice_overflow(&mut self, stream: &Stream, skips_to_latest: bool) {
         if self.next >= stream.log.first() {
             return;
@@ -176,10 +188,12 @@ impl Cursor {
         let gap = match self.gap.take() {
             Some(earlier) => Gap {
                 count: earlier.count.map(|count| count.saturating_add(missing)),
-                lost: earlier
-                    .lost
-                    .map(|(from, last)| (from, last.max(to.saturating_sub(1))))
-                    .or(range),
+                lost: match (earlier.lost, range) {
+                    (Some((from, end)), Some((next, to))) if end + 1 == next => Some((from, to)),
+                    // The numbers of a stream that was forgotten begin anew.
+                    (Some(_), Some(_)) => None,
+                    (one, other) => one.or(other),
+                },
                 ..earlier
             },
             None => Gap {
@@ -193,13 +207,15 @@ impl Cursor {
         (self.next, self.lost) = (self.next.max(to), self.lost.max(lost));
     }
 
-    /// Says what cannot be had, if anything.
-    pub(crate) fn tell_gap(&mut self, state: &State, out: &mut Vec<u8>) {
-        if let Some(gap) = self.gap.take() {
-            let entry = self.stream(state).and_then(|it| it.log.entry(self.next));
-            let resumed = entry.map(|it| format!("{}-{}-{}", state.epoch(), it.seq, self.next));
-            control::write_gap(out, &self.name, &gap, resumed.as_deref());
-        }
+    /// Says what cannot be had, if anything. Returns whether there was anything.
+    pub(crate) fn tell_gap(&mut self, state: &State, out: &mut Vec<u8>) -> bool {
+        let Some(gap) = self.gap.take() else {
+            return false;
+        };
+        let entry = self.stream(state).and_then(|it| it.log.entry(self.next));
+        let resumed = entry.map(|it| format!("{}-{}-{}", state.epoch(), it.seq, self.next));
+        control::write_gap(out, &self.name, &gap, resumed.as_deref());
+        true
     }
 
     /// Says, once, that there is no such stream.
@@ -213,10 +229,11 @@ impl Cursor {
 
     /// Says what its producers lost right here, if anything.
     pub(crate) fn tell_loss(&mut self, stream: &Stream, out: &mut Vec<u8>) -> bool {
-        let Some(count) = self.untold_loss(stream) else {
+        let Some(hole) = self.untold_loss(stream) else {
             return false;
         };
-        self.lost += count;
+        let count = hole.total - self.lost;
+        self.lost = hole.total;
         let gap = Gap {
             reason: GapReason::Overflow,
             requested: None,

@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-/// The most names that are remembered.
-const MAX_NAMES: usize = 10_000;
+/// The most names that are remembered. Few in tests, so that they get there.
+const MAX_NAMES: usize = if cfg!(test) { 4 } else { 10_000 };
 
 /// Where a stream stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) struct Last {
     pub(crate) run: u32,
     /// How many events its producers had lost.
     pub(crate) lost: u64,
+    /// The newest of these losses' place among all events of the server.
+    pub(crate) lost_seq: u64,
 }
 
 /// See the module's text.
@@ -36,9 +38,9 @@ impl Departed {
         }
     }
 
-    /// Where the stream of this name stopped, if there was one.
-    pub(crate) fn find(&self, name: &str) -> Option<Last> {
-        self.names.get(name).copied()
+    /// Where the stream of this name stopped; what holds for all that are forgotten where nothing is known of it.
+    pub(crate) fn last(&self, name: &str) -> Last {
+        self.names.get(name).copied().unwrap_or(self.forgotten)
     }
 
     /// Where a new stream of this name goes on.
@@ -74,7 +76,7 @@ mod tests {
                 n: 3,
                 seq: number,
                 run: 7,
-                lost: 0,
+                ..Last::default()
             };
             departed.remember(&number.to_string(), last);
         }

@@ -20,6 +20,8 @@ mod links;
 #[cfg(test)]
 mod links_test;
 pub mod log;
+#[cfg(test)]
+mod model_test;
 mod opening;
 mod options;
 mod peer;

@@ -91,6 +91,8 @@ pub struct Log {
     own_ids: HashMap<Box<[u8]>, u64>,
     /// `n` of the first event it ever took.
     birth: u64,
+    /// The hub's place when that came: no older position is known to be of this log, unless its numbers go on from before.
+    birth_seq: u64,
     /// `n` of the oldest held event; of the next one when none is held.
     first: u64,
     /// `n` of the oldest event of the history.
@@ -117,6 +119,7 @@ impl Log {
             entries: VecDeque::new(),
             own_ids: HashMap::new(),
             birth: n + 1,
+            birth_seq: seq,
             first: n + 1,
             history_first: n + 1,
             run_first: n + 1,
@@ -134,6 +137,11 @@ impl Log {
     /// `n` of the first event it ever took.
     pub fn birth(&self) -> u64 {
         self.birth
+    }
+
+    /// Whether the number in a position at `seq` counts in this log. It does not where a stream of the same name is forgotten.
+    pub fn is_own_number(&self, seq: u64, n: u64) -> bool {
+        n >= 1 && n < self.next() && (self.birth > 1 || seq > self.birth_seq)
     }
 
     /// `n` of the oldest event held.

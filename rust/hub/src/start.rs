@@ -3,6 +3,7 @@
 use jupyter_sse_codec::{Epoch, Position, end_id, is_end_id};
 
 use crate::control::{Gap, GapReason};
+use crate::departed::Last;
 use crate::stream::Stream;
 
 /// Where a reader wants to begin.
@@ -48,13 +49,6 @@ pub enum Resolved {
     SeenEnd,
 }
 
-impl Resolved {
-    fn start(next: u64, lost: u64) -> Self {
-        let gap = None;
-        Self::From { next, lost, gap }
-    }
-}
-
 /// Says where a reader begins. `hub_seq` is the newest position of the server. A position's `n` counts in this stream only where
 /// `is_only` says that the cursor cannot have come from another one; its `seq` counts in all.
 pub fn resolve(
@@ -66,14 +60,11 @@ pub fn resolve(
 ) -> Resolved {
     let log = &stream.log;
     let text = match start {
-        Start::Earliest => {
-            let (next, lost) = earliest(stream);
-            return Resolved::start(next, lost);
-        }
-        Start::Latest => return Resolved::start(log.next(), stream.holes.total()),
+        Start::Earliest => return earliest(stream, None),
+        Start::Latest => return from(stream, log.next(), Some(stream.holes.total()), None),
         Start::Last(count) => {
             let next = log.next().saturating_sub(*count).max(log.history_first());
-            return Resolved::start(next, stream.holes.up_to(next).unwrap_or(0));
+            return from(stream, next, stream.holes.up_to(next), None);
         }
         Start::After(text) => text,
     };
@@ -81,30 +72,49 @@ pub fn resolve(
         if stream.is_ended() && *text == end_id(*epoch, u64::from(stream.run.number)) {
             return Resolved::SeenEnd;
         }
-        let (next, lost) = earliest(stream);
-        return Resolved::start(next, lost);
+        return earliest(stream, None);
     }
     if let Some(n) = log.find_own_id(text.as_bytes()) {
         let seq = log.entry(n).map_or(0, |entry| entry.seq);
         return after(stream, n + 1, seq, true, text);
     }
     match Position::parse(text) {
-        Some(position) if position.epoch != *epoch => from_oldest(stream, GapReason::Epoch, text),
-        Some(position) if position.seq > hub_seq => from_oldest(stream, GapReason::Ahead, text),
+        Some(position) if position.epoch != *epoch => {
+            earliest(stream, Some(unknown(GapReason::Epoch, text)))
+        }
+        Some(position) if position.seq > hub_seq => {
+            earliest(stream, Some(unknown(GapReason::Ahead, text)))
+        }
         Some(position) => after_position(stream, &position, is_only, text),
-        None => from_oldest(stream, GapReason::UnknownId, text),
+        None => earliest(stream, Some(unknown(GapReason::UnknownId, text))),
     }
 }
 
 /// The whole history. Losses before the current run, or before a history that was cut, are not its matter.
-fn earliest(stream: &Stream) -> (u64, u64) {
+fn earliest(stream: &Stream, gap: Option<Gap>) -> Resolved {
     let next = stream.log.history_first();
     let lost = if next == stream.log.run_first() {
-        stream.lost_before_run
+        Some(stream.lost_before_run)
     } else {
-        stream.holes.up_to(next).unwrap_or(0)
+        stream.holes.up_to(next)
     };
-    (next, lost)
+    from(stream, next, lost, gap)
+}
+
+/// Goes on with event `next`. Where it is not known how many losses lie before it, a gap without count stands for them.
+fn from(stream: &Stream, next: u64, lost: Option<u64>, gap: Option<Gap>) -> Resolved {
+    let gap = match (lost, gap) {
+        (None, None) => Some(Gap {
+            reason: GapReason::Overflow,
+            requested: None,
+            lost: None,
+            count: None,
+        }),
+        (None, Some(gap)) => Some(Gap { count: None, ..gap }),
+        (Some(_), gap) => gap,
+    };
+    let lost = lost.unwrap_or(stream.holes.cut_total());
+    Resolved::From { next, lost, gap }
 }
 
 fn after_position(stream: &Stream, position: &Position, is_only: bool, text: &str) -> Resolved {
@@ -114,7 +124,8 @@ fn after_position(stream: &Stream, position: &Position, is_only: bool, text: &st
         return after(stream, next, position.seq, true, text);
     }
     // Its neighbours are gone. Its own `n` counts exactly, provided that it is a position of this stream.
-    let is_ours = is_only && position.n >= 1 && position.n < log.first();
+    let is_ours =
+        is_only && position.n < log.first() && log.is_own_number(position.seq, position.n);
     let next = if is_ours { position.n + 1 } else { log.first() };
     after(stream, next, position.seq, is_ours, text)
 }
@@ -129,7 +140,7 @@ fn after(stream: &Stream, next: u64, seq: u64, is_exact: bool, text: &str) -> Re
         log.first().max(log.run_first())
     };
     if is_exact && next >= oldest {
-        return Resolved::start(next, known.unwrap_or(0));
+        return from(stream, next, known, None);
     }
     let before = holes.up_to(oldest.saturating_sub(1));
     let missing = oldest.saturating_sub(next);
@@ -138,29 +149,54 @@ fn after(stream: &Stream, next: u64, seq: u64, is_exact: bool, text: &str) -> Re
         _ => None,
     };
     let gap = Gap {
-        reason: GapReason::Evicted,
-        requested: Some(text.to_owned()),
         lost: (is_exact && missing > 0).then(|| (next, oldest - 1)),
         count,
+        ..unknown(GapReason::Evicted, text)
     };
-    Resolved::From {
-        next: oldest.max(next),
-        lost: before.unwrap_or(0),
-        gap: Some(gap),
-    }
+    from(stream, oldest.max(next), before, Some(gap))
 }
 
-fn from_oldest(stream: &Stream, reason: GapReason, text: &str) -> Resolved {
-    let gap = Gap {
+/// What a start means where there is no stream: what is missing for ever, if anything. From here on the reader waits, and whatever
+/// comes is news.
+pub(crate) fn resolve_missing(
+    last: &Last,
+    start: &Start,
+    epoch: &Epoch,
+    hub_seq: u64,
+    is_only: bool,
+) -> Option<Gap> {
+    let Start::After(text) = start else {
+        return None;
+    };
+    if is_end_id(text) {
+        return None;
+    }
+    let Some(position) = Position::parse(text) else {
+        return Some(unknown(GapReason::UnknownId, text));
+    };
+    if position.epoch != *epoch {
+        return Some(unknown(GapReason::Epoch, text));
+    }
+    if position.seq > hub_seq {
+        return Some(unknown(GapReason::Ahead, text));
+    }
+    if position.seq >= last.seq.max(last.lost_seq) {
+        return None;
+    }
+    let is_ours = is_only && position.n >= 1 && position.n <= last.n;
+    let missing = last.n.saturating_sub(position.n);
+    Some(Gap {
+        lost: (is_ours && missing > 0).then(|| (position.n + 1, last.n)),
+        count: (is_ours && last.lost == 0).then_some(missing),
+        ..unknown(GapReason::Evicted, text)
+    })
+}
+
+fn unknown(reason: GapReason, text: &str) -> Gap {
+    Gap {
         reason,
         requested: Some(text.to_owned()),
         lost: None,
         count: None,
-    };
-    let (next, lost) = earliest(stream);
-    Resolved::From {
-        next,
-        lost,
-        gap: Some(gap),
     }
 }

@@ -120,6 +120,11 @@ impl State {
         self.seq
     }
 
+    /// What all logs hold, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     /// The settings.
     pub fn options(&self) -> &HubOptions {
         &self.options
@@ -156,9 +161,9 @@ impl State {
         Some((key, self.streams.get(&key)?))
     }
 
-    /// Where the stream of this name stopped that is gone.
-    pub(crate) fn departed(&self, name: &str) -> Option<Last> {
-        self.departed.find(name)
+    /// Where the stream of this name stopped that is gone, or has never been.
+    pub(crate) fn departed(&self, name: &str) -> Last {
+        self.departed.last(name)
     }
 
     /// Events are missing at the end of a stream: its producer lost them.

@@ -155,7 +155,7 @@ impl Stream {
             owner: None,
             ping_interval: None,
             options: Value::Null,
-            holes: Holes::resume(last.n + 1, last.lost, last.seq),
+            holes: Holes::resume(last.n + 1, last.lost, last.lost_seq),
             lost_before_run: last.lost,
             subscribers: 0,
             stopping_since: None,
@@ -229,6 +229,7 @@ impl Stream {
             seq: self.log.newest_seq(),
             run: self.run.number,
             lost: self.holes.total(),
+            lost_seq: self.holes.newest_seq(),
         }
     }
 

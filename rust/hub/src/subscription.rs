@@ -236,11 +236,12 @@ impl Subscription {
         }
         for cursor in &mut self.cursors {
             let (stream, is_found) = cursor.look_up(state, self.wants.single);
-            self.has_joint_cursor &= !is_found;
             if let Some(stream) = stream {
                 cursor.notice_overflow(stream, self.wants.latest_when_slow);
             }
-            cursor.tell_gap(state, out);
+            // A gap puts the stream ahead of the others: no position of theirs stands for it, as for one that was not there.
+            let has_gap = cursor.tell_gap(state, out);
+            self.has_joint_cursor &= !is_found && !has_gap;
             match stream {
                 Some(stream) if self.wants.control => {
                     cursor.tell_run(stream, out);
@@ -356,11 +357,7 @@ impl Subscription {
 
     /// The position after which a reader that has got everything misses nothing; `None` while it has not.
     fn resume_point(&self, state: &State) -> Option<Position> {
-        let has_all = |cursor: &Cursor| {
-            let stream = cursor.stream(state);
-            stream.is_none_or(|stream| cursor.is_caught_up(stream) && !cursor.is_replaying)
-        };
-        if state.seq() == 0 || !self.cursors.iter().all(has_all) {
+        if state.seq() == 0 || !self.cursors.iter().all(|cursor| cursor.has_all(state)) {
             return None;
         }
         // One stream: its `n` counts exactly what is missing should all be gone when the reader returns.
