@@ -382,6 +382,8 @@ def _outer_function(
     outer.name = OUTER
     assignment.targets = [ast.Name(name, ast.Store()) for name in [HOOKS, *names]]
     inner.name = _CELL
+    # As of any cell: what IPython shows beside a line number is counted from here.
+    inner.lineno, inner.col_offset = 1, 0
     inner.body[0].names = [HOOKS, *names]
     inner.body += statements
     return outer

@@ -121,9 +121,10 @@ class Cells:
         result = shell.displayhook.exec_result
         raw = result.info.raw_cell if result is not None else body
         # Line numbers are those of the whole cell, as the debugger and the reader count them.
-        above = raw.removesuffix(body.rstrip("\n")) if raw.endswith(body.rstrip("\n")) else raw.rstrip("\n")
-        lines_above = raw[: len(above)].count("\n") if raw.rstrip("\n").endswith(body.rstrip("\n")) else 1
-        text = "\n" * lines_above + shell.transform_cell(body)
+        whole, part = raw.rstrip("\n"), body.rstrip("\n")
+        above = whole.removesuffix(part) if whole.endswith(part) else "\n"
+        # Comments, so that a traceback shows what stands there.
+        text = "".join(f"#{line}" for line in above.splitlines(keepends=True)) + shell.transform_cell(body)
         count = shell.execution_count if result is None else result.execution_count or shell.execution_count
         name = shell.compile.cache(text, count, raw_code=raw)
         try:

@@ -253,6 +253,17 @@ class TestErrors:
         cell = kernel.run(f"%%sse {name}\nyield 1\n\nbreak")
         assert "line 4" in cell.error
 
+    @pytest.mark.parametrize("ending", ["", "\n", "\n\n"])
+    def test_an_error_in_a_magic_cell_is_at_the_line_of_the_whole_cell_however_it_ends(
+        self, kernel: LoneKernel, name: str, ending: str
+    ) -> None:
+        cell = kernel.run(f"%%sse {name}\nx = 1\nif x:\n    raise LookupError('here'){ending}\nyield x{ending}")
+        assert "----> 4     raise LookupError('here')" in cell.error
+
+    def test_an_error_in_a_plain_cell_is_shown_with_the_line_it_is_at(self, kernel: LoneKernel) -> None:
+        cell = kernel.run("# first\n\nx = 1\nif x:\n    raise LookupError('here')\nyield x", "plain")
+        assert "----> 5     raise LookupError('here')" in cell.error
+
     @pytest.mark.parametrize("bad", ["a b", "lo!ss", "../x", "a//b", "/a", "x" * 300, "ü"])
     def test_an_invalid_name_is_refused(self, kernel: LoneKernel, bad: str) -> None:
         cell = kernel.run(f"%%sse {bad!r}\nyield 1")
