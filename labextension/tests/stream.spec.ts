@@ -99,6 +99,28 @@ describe('StreamModel', () => {
     expect(model.lost).toBe(0);
   });
 
+  it('counts by positions what the server cannot count', () => {
+    const at = (n: number, epoch = 'AAAAAAAAAAA'): IServerSentEvent => ({
+      ...event('1'),
+      id: `${epoch}-${n + 100}-${n}`
+    });
+    const unknown = control('gap', {
+      reason: 'evicted',
+      lost: { count: null }
+    });
+    model.receive([run(1), event('1'), control('ready'), at(2), at(3)]);
+    model.resume();
+    model.receive([unknown, event('1'), event('1'), control('ready')]);
+    expect(describeGaps(model.gaps)).toBe('? lost in 1 gap');
+    model.receive([at(16)]);
+    // Number 3 was the last before; 14 and 15 were replayed without a position.
+    expect(model.lost).toBe(10);
+    // A new log counts anew: nothing can be told.
+    model.receive([unknown, at(2, 'BBBBBBBBBBB')]);
+    expect(describeGaps(model.gaps)).toBe('10+ lost in 2 gaps');
+    expect(model.plot('@n').gaps[0].gap.count).toBe(10);
+  });
+
   it('forgets everything on a reset', () => {
     model.receive([
       run(1),

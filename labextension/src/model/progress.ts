@@ -13,6 +13,10 @@ export interface IProgress {
   readonly label: string;
   /** What is counted, or the empty text. */
   readonly unit: string;
+  /** Seconds so far and seconds left, and the pace per second; `null` where the event does not tell. */
+  readonly elapsed: number | null;
+  readonly remaining: number | null;
+  readonly rate: number | null;
 }
 
 /** Read an event as progress; `null` when it tells none. */
@@ -32,7 +36,10 @@ export function readProgress(value: Value): IProgress | null {
     done,
     total,
     label: textOf(fields, LABEL_KEYS),
-    unit: textOf(fields, ['unit'])
+    unit: textOf(fields, ['unit']),
+    elapsed: numberOf(fields, ['elapsed']),
+    remaining: numberOf(fields, ['remaining']),
+    rate: numberOf(fields, ['rate'])
   };
 }
 

@@ -11,6 +11,7 @@ import { BoundedList } from './boundedList';
 import { KindChooser } from './chooser';
 import { type IEvent, type IGap, isFlagType } from './event';
 import { LogStore } from './logStore';
+import { Losses } from './losses';
 import { PlotStore } from './plotStore';
 import { type IRun, readEnd, readGap, readRun, type IEnd } from './run';
 import { TableStore } from './tableStore';
@@ -93,11 +94,11 @@ export class StreamModel implements IStreamModel, IStreamSink {
   }
 
   get lost(): number {
-    return this._gaps.reduce((sum, gap) => sum + (gap.count ?? 0), 0);
+    return this._losses.lost;
   }
 
   get gaps(): readonly IGap[] {
-    return this._gaps;
+    return this._losses.gaps;
   }
 
   get lastEventId(): string | null {
@@ -212,7 +213,7 @@ export class StreamModel implements IStreamModel, IStreamSink {
   /** Read again from the start: nothing that came counts any more. */
   reset(): void {
     this._startAfresh();
-    this._gaps.length = 0;
+    this._losses.clear();
     this._isReady = false;
     this._run = null;
     this._announce();
@@ -220,6 +221,7 @@ export class StreamModel implements IStreamModel, IStreamSink {
 
   resume(): void {
     this._isReady = false;
+    this._subscribers = null;
   }
 
   receive(events: readonly IServerSentEvent[]): void {
@@ -308,8 +310,8 @@ export class StreamModel implements IStreamModel, IStreamSink {
     }
   }
 
-  private _miss(gap: IGap): void {
-    this._gaps.push(gap);
+  private _miss(announced: IGap): void {
+    const gap = this._losses.add(announced);
     this._plots.forEach(store => store.gap(gap));
     this._log?.gap(gap, this.lastAt);
     this._table?.gap(gap, this.lastAt);
@@ -318,6 +320,7 @@ export class StreamModel implements IStreamModel, IStreamSink {
   private _append({ type, data, id }: IServerSentEvent): void {
     const at = this._times.next(this._isReady);
     this._events++;
+    this._losses.count(id);
     this._end = null;
     this._lastEventId = id ?? this._lastEventId;
     this._rate.count(at);
@@ -348,7 +351,7 @@ export class StreamModel implements IStreamModel, IStreamSink {
 
   /** Bring a new store up to what the page still has. */
   private _refill(store: PlotStore | LogStore | TableStore): void {
-    const gaps = [...this._gaps];
+    const gaps = [...this.gaps];
     let at = NaN;
     const tellGaps = (before: number): void => {
       while (gaps.length > 0 && gaps[0].after < before) {
@@ -371,9 +374,8 @@ export class StreamModel implements IStreamModel, IStreamSink {
 
   private _startAfresh(): void {
     // A gap that was told just before the new run is about the reader's return and stays.
-    const fresh = this._gaps.filter(gap => gap.after === this._events);
-    this._gaps.length = 0;
-    this._gaps.push(...fresh.map(gap => ({ ...gap, after: 0 })));
+    const { events } = this;
+    this._losses.keep(gap => gap.after === events);
     this._generation++;
     this._events = 0;
     this._earlyEvents = 0;
@@ -397,7 +399,7 @@ export class StreamModel implements IStreamModel, IStreamSink {
   private readonly _changed = new Signal<StreamModel, void>(this);
   private readonly _times: AppendTimes;
   private readonly _rate = new RateMeter();
-  private readonly _gaps: IGap[] = [];
+  private readonly _losses = new Losses();
   private readonly _plots = new Map<string | null, PlotStore>();
   private _log: LogStore | null = null;
   private _table: TableStore | null = null;
