@@ -38,6 +38,7 @@ describe('Viewport', () => {
   const MINUTE = 60_000;
   const extent = (edge: number, xs: number[]): IExtent => ({
     isTime: true,
+    isLive: true,
     edge,
     series: [series('a', points(xs))]
   });
@@ -50,10 +51,18 @@ describe('Viewport', () => {
     expect(viewport.range(extent(90_000, [0]))).toEqual([30_000, 90_000]);
   });
 
+  it('shows all of a short run that is over', () => {
+    const viewport = new Viewport();
+    viewport.automaticWidth = { kind: 'time', ms: MINUTE };
+    const over = { ...extent(1_200, [0, 1_200]), isLive: false };
+    expect(viewport.range(over)).toEqual([0, 1_200]);
+  });
+
   it('shows the whole run, also of one point', () => {
     const viewport = new Viewport();
     const numbers = {
       isTime: false,
+      isLive: false,
       edge: 9,
       series: [series('a', points([2, 9]))]
     };
@@ -68,6 +77,7 @@ describe('Viewport', () => {
     expect(
       viewport.range({
         isTime: false,
+        isLive: false,
         edge: 99,
         series: [series('a', points(range(100)))]
       })
@@ -99,7 +109,7 @@ describe('Viewport', () => {
   });
 
   it('is nothing before the first point', () => {
-    const empty = { isTime: true, edge: 5, series: [] };
+    const empty = { isTime: true, isLive: true, edge: 5, series: [] };
     expect(new Viewport().range(empty)).toBeNull();
   });
 });

@@ -188,7 +188,7 @@ export class StreamConnection implements IConnection {
       }
     });
     const reader = body.getReader();
-    let sliceStart = this._clock.now();
+    let busyMs = 0;
     for (;;) {
       const { done, value } = await reader.read();
       if (done || signal.aborted) {
@@ -204,9 +204,10 @@ export class StreamConnection implements IConnection {
       } finally {
         this._deliver();
       }
-      if (this._clock.now() - sliceStart > SLICE_MS) {
+      busyMs += this._clock.now() - this._lastBytesAt;
+      if (busyMs > SLICE_MS) {
         await this._clock.breathe();
-        sliceStart = this._clock.now();
+        busyMs = 0;
       }
       if (signal.aborted) {
         return;

@@ -1,5 +1,5 @@
+import { MenuSvg } from '@jupyterlab/ui-components';
 import { CommandRegistry } from '@lumino/commands';
-import { Menu } from '@lumino/widgets';
 
 /** One line of a menu; `null` in a list of them is a separator. */
 export interface IMenuEntry {
@@ -15,7 +15,7 @@ export function openMenu(
   entries: readonly (IMenuEntry | null)[]
 ): void {
   const commands = new CommandRegistry();
-  const menu = new Menu({ commands });
+  const menu = new MenuSvg({ commands });
   entries.forEach((entry, i) => {
     if (entry === null) {
       menu.addItem({ type: 'separator' });

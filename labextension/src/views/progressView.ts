@@ -46,23 +46,25 @@ export class ProgressView extends CompactView {
 
   private _describe(progress: IProgress, at: number): string {
     const { done, total, unit, share } = progress;
-    const elapsedMs = at - this.host.model.firstAt;
+    const elapsed = progress.elapsed ?? (at - this.host.model.firstAt) / 1000;
     const parts: string[] = [];
     if (done !== null) {
       const of = total === null ? '' : ` / ${formatCount(total)}`;
       parts.push(`${formatCount(done)}${of}`);
-      if (elapsedMs > 0 && done > 0) {
-        parts.push(
-          `${formatRate(done / (elapsedMs / 1000))} ${unit || 'it'}/s`
-        );
+      const rate = progress.rate ?? (elapsed > 0 ? done / elapsed : 0);
+      if (rate > 0) {
+        parts.push(`${formatRate(rate)} ${unit || 'it'}/s`);
       }
     }
     const isRunning = share !== null && share > 0 && share < 1;
-    const leftMs = isRunning ? (elapsedMs * (1 - share)) / share : 0;
+    const left =
+      progress.remaining ??
+      (isRunning ? (elapsed * (1 - share)) / share : null);
+    const past = formatDuration(elapsed * 1000);
     parts.push(
-      isRunning
-        ? `${formatDuration(elapsedMs)} < ${formatDuration(leftMs)}`
-        : formatDuration(elapsedMs)
+      isRunning && left !== null
+        ? `${past} < ${formatDuration(left * 1000)}`
+        : past
     );
     return parts.join('  ·  ');
   }

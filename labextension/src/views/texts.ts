@@ -54,7 +54,9 @@ export function describeStatus(
       };
     case 'unknown':
       return say(
-        `There is no stream ${name} on this server. Run the cell to start it.`
+        model.events > 0
+          ? `This server does not know ${name} any more. Run the cell to start it again.`
+          : `There is no stream ${name} on this server. Run the cell to start it.`
       );
     case 'reconnecting':
       return { ...say(describeOutage(status, now)), remedy: 'retry' };

@@ -167,10 +167,17 @@ export class Chart {
       ...this._axisLook(),
       space: isTime ? 76 : 60,
       size: X_AXIS_PX,
-      values: (_, splits, __, ___, step) =>
-        isTime
+      values: (plot, splits, _, __, step) => {
+        const labels = isTime
           ? timeTicks(splits, step, timeFormat)
-          : numberTicks(splits, step, numberFormat)
+          : numberTicks(splits, step, numberFormat);
+        // A label that the edge would cut is left out.
+        const room = plot.width - plot.bbox.left / devicePixelRatio;
+        return labels.map((label, i) => {
+          const half = (label.length * FONT_PX * 0.6) / 2;
+          return plot.valToPos(splits[i], 'x') + half > room ? null : label;
+        });
+      }
     };
   }
 
@@ -239,7 +246,8 @@ export class Chart {
     ctx.strokeStyle = line.style.color;
     ctx.fillStyle = line.style.color;
     ctx.lineWidth = this._look.lineWidth * ratio;
-    ctx.lineJoin = 'round';
+    // Round joins cost half of the frame where lines are dense.
+    ctx.lineJoin = 'bevel';
     ctx.setLineDash(line.style.dash.map(length => length * ratio));
     const dots: number[] = [];
     const dot = (x: number, y: number): void => {

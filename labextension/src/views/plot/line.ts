@@ -1,7 +1,7 @@
 import type { Points } from '../../model/points';
 import type { Range } from './viewport';
 
-/** Points per pixel column beyond which only a column's first, lowest, highest and last point are drawn. */
+/** Points per pixel column beyond which only a column's lowest and highest point are drawn. */
 const DENSE = 2;
 /** Lines with fewer points per pixel than this show them as dots. */
 const SPARSE = 1 / 14;
@@ -105,28 +105,25 @@ function traceColumns(
     }
     const column = Math.floor(x[i] / columnWidth);
     const end = (column + 1) * columnWidth;
-    const first = y[i];
-    let low = first;
-    let high = first;
-    let last = first;
+    let low = i;
+    let high = i;
     for (i++; i < to && x[i] < end && !Number.isNaN(y[i]); i++) {
-      last = y[i];
-      if (last < low) {
-        low = last;
-      } else if (last > high) {
-        high = last;
+      if (y[i] < y[low]) {
+        low = i;
+      } else if (y[i] > y[high]) {
+        high = i;
       }
     }
     const px = area.left + (end - columnWidth / 2 - area.x[0]) / columnWidth;
+    // Both extremes in the order they came: what is between them in the column cannot be seen.
+    const sooner = toY(y[Math.min(low, high)]);
     if (isJoined) {
-      pen.lineTo(px, toY(first));
+      pen.lineTo(px, sooner);
     } else {
-      pen.moveTo(px, toY(first));
+      pen.moveTo(px, sooner);
     }
     if (low !== high) {
-      pen.lineTo(px, toY(low));
-      pen.lineTo(px, toY(high));
-      pen.lineTo(px, toY(last));
+      pen.lineTo(px, toY(y[Math.max(low, high)]));
     }
     isJoined = true;
   }

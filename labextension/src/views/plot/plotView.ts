@@ -1,12 +1,12 @@
 import type uPlot from 'uplot';
 
-import type { ISeries, PlotStore } from '../../model/plotStore';
+import type { PlotStore } from '../../model/plotStore';
 import { formatDuration, formatValue } from '../format';
-import { type ILegendEntry, Legend } from '../legend';
+import { Legend } from '../legend';
 import { button, element } from '../node';
 import type { IView, IViewHost } from '../view';
-import { Chart, type ILine, type IScene } from './chart';
-import { rightSide } from './sides';
+import { Chart, type IScene } from './chart';
+import { Lineup } from './lineup';
 import { type IExtent, type Range, Viewport } from './viewport';
 import {
   ALL,
@@ -16,7 +16,6 @@ import {
   POINT_WIDTHS,
   TIME_WIDTHS
 } from './window';
-import { extremes, YRange } from './yRange';
 
 /** Legend values change at most this often, so that they can be read. */
 const LEGEND_MS = 100;
@@ -25,12 +24,11 @@ const STEP_PX = 0.25;
 const ZOOM = 0.8;
 /** A field that names a time counts as the present when it is this close to the append time. */
 const PRESENT_MS = 60_000;
-/** The sides of the lines are chosen anew when there are this many times more events. */
-const RECONSIDER = 4;
 
 /** Lines over time or over a number. */
 export class PlotView implements IView {
   constructor(private readonly _host: IViewHost) {
+    this._lineup = new Lineup(_host, () => this._store);
     this.node.append(this._legend.node, this._canvas, this._notice);
     this._notice.hidden = true;
     this._canvas.tabIndex = 0;
@@ -94,12 +92,11 @@ export class PlotView implements IView {
     this._viewport.chosenWidth =
       this._host.window === null ? null : parseWidth(this._host.window);
     this._viewport.automaticWidth = this._automaticWidth();
-    const series = this._visibleSeries();
-    this._legend.update(this._legendEntries());
-    this._showNotice(series);
+    this._legend.update(this._lineup.entries());
+    this._showNotice();
     const range = this._viewport.range(this._extent());
     if (range !== null) {
-      const scene = this._scene(series, range);
+      const scene = this._scene(range);
       this._chart ??= this._makeChart(this._uPlot);
       // The legend wraps: what it leaves is the chart's.
       const height = this._height - this._legend.node.offsetHeight;
@@ -146,7 +143,7 @@ export class PlotView implements IView {
   }
 
   describe(): string {
-    const values = this._visibleSeries()
+    const values = this._lineup.visible
       .slice(0, 8)
       .map(({ name, points }) => `${name} ${this._format(points.lastY, name)}`);
     const count = this._store.series.length;
@@ -188,6 +185,7 @@ export class PlotView implements IView {
     const isFrozen = this._host.isPaused && this._painted !== null;
     return {
       isTime: this._isTime,
+      isLive: this._isLiveTime,
       edge: isFrozen ? this._painted!.x[1] : edge,
       series
     };
@@ -212,94 +210,19 @@ export class PlotView implements IView {
     });
   }
 
-  /** The series that could be drawn, the user's choice applied; the first ones when there are too many. */
-  private _drawableSeries(): ISeries[] {
-    const { y, context } = this._host;
-    const all = this._store.series;
-    const wanted =
-      y !== null
-        ? all.filter(one => y.includes(one.name))
-        : all.filter(one => !one.isCounter);
-    // With nothing but counters those are what there is to see.
-    return (wanted.length > 0 || y !== null ? wanted : [...all]).slice(
-      0,
-      context.settings.maxSeriesDrawn
-    );
-  }
-
-  private _visibleSeries(): ISeries[] {
-    return this._drawableSeries().filter(
-      one => !this._host.hidden.has(one.name)
-    );
-  }
-
-  private _legendEntries(): ILegendEntry[] {
-    const series = this._drawableSeries();
-    this._chooseSides(series);
-    return series.map(({ name }, i) => ({
-      name,
-      style: this._host.context.theme.line(i),
-      isHidden: this._host.hidden.has(name),
-      isRight: this._right.has(name)
-    }));
-  }
-
-  /** Sides are chosen while a run is young and seldom later: a line that changes its axis cannot be read. */
-  private _chooseSides(series: readonly ISeries[]): void {
-    const { events } = this._host.model;
-    const key = series.map(one => one.name).join('\n');
-    const isNew = key !== this._sidesOf.key || events < this._sidesOf.events;
-    if (isNew || events >= this._sidesOf.events * RECONSIDER) {
-      this._sidesOf = { key, events: Math.max(events, 5) };
-      this._right = rightSide(series);
-      this._leftRange.reset();
-      this._rightRange.reset();
-    }
-  }
-
-  private _scene(series: readonly ISeries[], x: Range): IScene {
-    const { theme } = this._host.context;
-    const order = new Map(
-      this._drawableSeries().map(({ name }, i) => [name, i])
-    );
-    const lines: ILine[] = series.map(({ name, points, past }) => ({
-      points,
-      past,
-      style: theme.line(order.get(name) ?? 0),
-      isRight: this._right.has(name)
-    }));
-    const hasRight = lines.some(line => line.isRight);
-    const store = this._store;
+  private _scene(x: Range): IScene {
+    const lines = this._lineup.lines();
+    const { gaps, flags } = this._store;
     return {
       x,
-      left: this._fit(this._leftRange, lines, false, x),
-      right: hasRight ? this._fit(this._rightRange, lines, true, x) : null,
+      left: this._lineup.fit(lines, false, x) ?? [0, 1],
+      right: this._lineup.fit(lines, true, x),
       isTime: this._isTime,
       lines,
-      gaps: store.gaps,
-      flags: store.flags,
+      gaps,
+      flags,
       offline: this._offline()
     };
-  }
-
-  private _fit(
-    range: YRange,
-    lines: readonly ILine[],
-    isRight: boolean,
-    x: Range
-  ): Range {
-    let low = Infinity;
-    let high = -Infinity;
-    for (const line of lines) {
-      if (line.isRight === isRight) {
-        for (const points of [line.points, ...line.past]) {
-          const [least, greatest] = extremes(points, x[0], x[1]);
-          low = Math.min(low, least);
-          high = Math.max(high, greatest);
-        }
-      }
-    }
-    return range.fit(low, high, performance.now());
   }
 
   private _offline(): IScene['offline'] {
@@ -311,11 +234,10 @@ export class PlotView implements IView {
     return { since, text: `disconnected ${formatDuration(lasting)}` };
   }
 
-  private _showNotice(series: readonly ISeries[]): void {
-    const isAllHidden =
-      series.length === 0 && this._drawableSeries().length > 0;
-    const { last } = this._host.model;
-    const hasNothing = this._drawableSeries().length === 0 && last !== null;
+  private _showNotice(): void {
+    const { drawable, visible } = this._lineup;
+    const isAllHidden = visible.length === 0 && drawable.length > 0;
+    const hasNothing = drawable.length === 0 && this._host.model.last !== null;
     this._notice.hidden = !isAllHidden && !hasNothing;
     this._canvas.style.visibility = hasNothing ? 'hidden' : '';
     const text = isAllHidden ? 'All series are hidden.' : this._misfit();
@@ -412,7 +334,7 @@ export class PlotView implements IView {
 
   private _toggleByNumber(event: KeyboardEvent): boolean {
     const digit = /^Digit([1-9])$/.exec(event.code);
-    const name = this._drawableSeries()[Number(digit?.[1]) - 1]?.name;
+    const name = this._lineup.drawable[Number(digit?.[1]) - 1]?.name;
     if (name === undefined) {
       return false;
     }
@@ -434,7 +356,7 @@ export class PlotView implements IView {
 
   /** Show one line alone, or all again when it already is. */
   private _solo(name: string): void {
-    const others = this._drawableSeries()
+    const others = this._lineup.drawable
       .map(one => one.name)
       .filter(other => other !== name);
     const isAlone = others.every(other => this._host.hidden.has(other));
@@ -456,7 +378,7 @@ export class PlotView implements IView {
     this._writtenAt = now;
     const x = this._cursorX;
     this._legend.setValues(
-      this._drawableSeries().map(({ name, points }) => {
+      this._lineup.drawable.map(({ name, points }) => {
         if (x === null) {
           return this._format(points.lastY, name);
         }
@@ -491,10 +413,7 @@ export class PlotView implements IView {
     name => this._solo(name)
   );
   private readonly _viewport = new Viewport();
-  private readonly _leftRange = new YRange();
-  private readonly _rightRange = new YRange();
-  private _right: ReadonlySet<string> = new Set();
-  private _sidesOf = { key: '', events: 0 };
+  private readonly _lineup: Lineup;
   private _uPlot: typeof uPlot | null = null;
   private _chart: Chart | null = null;
   private _painted: IScene | null = null;

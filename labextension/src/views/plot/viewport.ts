@@ -11,6 +11,8 @@ export type Range = readonly [min: number, max: number];
 /** What the axis stands on at the moment of painting. */
 export interface IExtent {
   readonly isTime: boolean;
+  /** Whether the right edge is the present, and so moves. */
+  readonly isLive: boolean;
   /** The right edge: the server's now for a live axis of time, else the newest x. */
   readonly edge: number;
   readonly series: readonly ISeries[];
@@ -106,8 +108,11 @@ export class Viewport {
     }
     if (width.kind === 'time' && extent.isTime) {
       // A young run begins at the left edge and fills the window; an old one slides through it.
-      const span = Math.min(Math.max(edge - first, MIN_TIME_MS), width.ms);
-      return edge - first <= span ? [first, first + span] : [edge - span, edge];
+      const least = extent.isLive ? MIN_TIME_MS : 0;
+      const span = Math.min(Math.max(edge - first, least), width.ms);
+      return edge - first > span
+        ? [edge - span, edge]
+        : widen(first, first + span, true);
     }
     return widen(first, edge, extent.isTime);
   }
