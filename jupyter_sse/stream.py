@@ -223,8 +223,8 @@ class Stream:
         """Return the history as a table: a row for each event, a column for each key.
 
         Keys of dicts in dicts are joined by dots. Events that are no dicts are in the column "data". Where events have
-        types, they are in the column "event". The index is the time at which the server got the event, in UTC, told
-        to a tenth of a second.
+        types, they are in the column "event". The index is the time at which the server got the event, in UTC, to the
+        millisecond.
 
         Raises:
             UnknownStreamError: there is no such stream.

@@ -68,7 +68,7 @@ def subscribe_frame(
         start: where it begins else.
         control: it hears of runs, states and times.
         wait: for a stream that there is not yet.
-        exact: it hears the time of every event, not of one in each tenth of a second.
+        exact: it hears the time of every event, not of one in each sixtieth of a second.
     """
     query = {
         "streams": [f"{name}@{start}" if start else name],

@@ -3,7 +3,7 @@ import type { IClock } from '../connection/clock';
 /** How long one measurement of the server's clock counts. */
 const SAMPLE_MS = 5 * 60_000;
 /** The server tells the append time again when this much has passed. */
-const MARK_MS = 100;
+const MARK_MS = 16;
 const RATE_BUCKET_MS = 100;
 const RATE_BUCKETS = 50;
 

@@ -33,7 +33,7 @@ pub struct Wants {
     pub control: bool,
     /// Positions as ids, also where the producer gave its own.
     pub positions: bool,
-    /// Every append time is told, not one for each tenth of a second.
+    /// Every append time is told, not one for each sixtieth of a second.
     pub exact_times: bool,
     /// Goes on with the newest event, not the oldest held, after falling behind.
     pub latest_when_slow: bool,
