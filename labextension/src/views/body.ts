@@ -52,6 +52,11 @@ export class Body implements IDisposable {
     return this._snapshot !== null;
   }
 
+  /** Whether what it shows needs less than its height. */
+  get isFlat(): boolean {
+    return this._snapshot !== null && !this._snapshot.isTall;
+  }
+
   get isDisposed(): boolean {
     return this._isDisposed;
   }

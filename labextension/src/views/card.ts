@@ -205,7 +205,7 @@ export class Card extends Widget implements IViewHost, IPainter {
     this._isStopping &&= status.kind === this._statusKind;
     this._statusKind = status.kind;
     this._header.update({
-      kind: viewKindOf(this.kind ?? 'plot'),
+      kind: viewKindOf(this.kind ?? this._display.snapshot?.kind ?? 'plot'),
       name: this.model.name,
       origin: this._originText(),
       status,
@@ -336,7 +336,10 @@ export class Card extends Widget implements IViewHost, IPainter {
     const { placeholder } = this._body;
     placeholder.hidden = hasPicture;
     this._sentenceNode.hidden = !hasPicture || sentence === null;
-    this.toggleClass('jp-mod-empty', !hasPicture && HOPELESS.has(status.kind));
+    const isHopeless = this.model.events === 0 && HOPELESS.has(status.kind);
+    this.toggleClass('jp-mod-empty', isHopeless && !hasPicture);
+    this.toggleClass('jp-mod-flat', isHopeless && this._body.isFlat);
+    this._footer.node.hidden = isHopeless;
     this._notice.show(hasPicture ? this._sentenceNode : placeholder, sentence);
   }
 

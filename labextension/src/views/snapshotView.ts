@@ -83,7 +83,7 @@ export class SnapshotView {
         return [element('div', 'jp-SseView-savedText', progress(snapshot))];
       default:
         return [
-          element('pre', 'jp-SseView-savedText', snapshot.lines.join('\n'))
+          element('div', 'jp-SseView-savedText', snapshot.lines.join('\n'))
         ];
     }
   }
