@@ -42,8 +42,12 @@ pub(super) struct Client {
     pub(super) saved: BTreeMap<String, Place>,
     /// Streams where the hub could not say how many a producer had lost: single losses may go untold.
     loose: BTreeSet<String>,
+    /// Streams where its first place is not known, and so how many of the losses before it the hub takes for told.
+    unsure: BTreeSet<String>,
     /// Losses that came before events that came, and are to be told yet: the hub keeps only so many places.
     untold: BTreeMap<String, i64>,
+    /// The same at the last id.
+    pub(super) saved_untold: BTreeMap<String, i64>,
     runs: BTreeMap<String, u32>,
     times: BTreeMap<String, u64>,
     newest_seq: u64,
@@ -62,7 +66,9 @@ impl Client {
             places: BTreeMap::new(),
             saved: BTreeMap::new(),
             loose: BTreeSet::new(),
+            unsure: BTreeSet::new(),
             untold: BTreeMap::new(),
+            saved_untold: BTreeMap::new(),
             runs: BTreeMap::new(),
             times: BTreeMap::new(),
             newest_seq: 0,
@@ -76,7 +82,8 @@ impl Client {
         self.decoder = Decoder::new(MAX_EVENT_BYTES);
         self.runs.clear();
         self.times.clear();
-        self.untold.clear();
+        self.untold.clone_from(&self.saved_untold);
+        self.untold.retain(|name, _| self.saved.contains_key(name));
         self.newest_seq = 0;
         self.has_seen_end = false;
         self.reader = Some(reader);
@@ -111,7 +118,8 @@ impl Client {
             }
             if let Some(id) = id {
                 id.clone_into(&mut self.last_id);
-                self.saved = self.places.clone();
+                self.saved.clone_from(&self.places);
+                self.saved_untold.clone_from(&self.untold);
             }
         }
     }
@@ -175,6 +183,7 @@ impl Client {
                     .find(least, data)
                     .expect("an event that is no news");
                 assert!(!is_missing || place > least, "{name}: a gap without loss");
+                self.unsure.insert(name.to_owned());
                 place
             }
         }
@@ -196,11 +205,10 @@ impl Client {
                 let run = data["run"].as_u64().unwrap() as u32;
                 let end = all[&name].run_ends[&run];
                 match self.places[&name] {
-                    Place::At(place) if self.loose.contains(&name) => assert!(place <= end),
+                    Place::At(place) if self.is_loose(&name, &all[&name]) => assert!(place <= end),
                     Place::At(place) if all[&name].has_cut_holes() => {
-                        let rest = all[&name].losses_from(place);
-                        *self.untold.entry(name.clone()).or_insert(0) += rest as i64;
-                        assert!(place + rest >= end);
+                        assert!(place <= end && place + all[&name].losses_from(place) >= end);
+                        *self.untold.entry(name.clone()).or_insert(0) += (end - place) as i64;
                     }
                     Place::At(place) => assert_eq!(place, end),
                     Place::After(least, _) => assert!(least <= end),
@@ -217,11 +225,18 @@ impl Client {
         }
     }
 
+    fn is_loose(&self, name: &str, published: &Published) -> bool {
+        let is_unsure = published.has_cut_holes() && self.unsure.contains(name);
+        is_unsure || self.loose.contains(name)
+    }
+
     fn gap(&mut self, name: &str, data: &Value, published: &Published) {
         let place = self.places[name];
         let count = data["lost"]["count"].as_u64();
         let next = match (place, count) {
-            (Place::At(place), Some(_)) if self.loose.contains(name) => Place::After(place, false),
+            (Place::At(place), Some(_)) if self.is_loose(name, published) => {
+                Place::After(place, false)
+            }
             (Place::At(place), Some(count)) if published.has_cut_holes() => {
                 self.gap_among_cut_holes(name, data, count, place, published)
             }
@@ -315,7 +330,7 @@ impl Client {
     /// It has been given everything there is.
     pub(super) fn check_drained(&self, name: &str, published: &Published) {
         match self.places[name] {
-            Place::At(place) if self.loose.contains(name) => assert!(place <= published.len()),
+            Place::At(place) if self.is_loose(name, published) => assert!(place <= published.len()),
             Place::At(place) if published.has_cut_holes() => {
                 let rest = published.losses_from(place);
                 assert_eq!(place + rest, published.len(), "{name}: missing and untold");

@@ -115,6 +115,7 @@ impl World {
         if is_end {
             let place = self.place_of_start(&name, "earliest");
             client.places.insert(name.clone(), Place::At(place));
+            client.saved_untold.clear();
         }
         let state = lock(&self.state);
         match subscribe(&state, query) {
