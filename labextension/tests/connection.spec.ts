@@ -99,6 +99,20 @@ describe('StreamConnection', () => {
     expect(b.seen).toEqual(['status:x=2']);
   });
 
+  it('takes a stream for a stream although its name begins as control events do', async () => {
+    const [odd, other] = [new Sink(), new Sink()];
+    connection.add('sse.end', odd);
+    connection.add('other', other);
+    const visit = await arrival();
+    visit.accept(
+      'c1',
+      'event: sse.end:message\ndata: {"stream":"other"}\n\nevent: other:message\ndata: 1\n\n'
+    );
+    await other.until('message=1');
+    expect(odd.seen).toContain('message={"stream":"other"}');
+    expect(other.seen).not.toContain('sse.end:message');
+  });
+
   it('resumes a caught-up stream from the last id and reads the others anew', async () => {
     const [a, b] = [new Sink(), new Sink()];
     connection.add('a', a);

@@ -217,12 +217,12 @@ export class StreamConnection implements IConnection {
 
   private _route(event: IServerSentEvent): void {
     this._ordinal++;
-    if (event.type.startsWith('sse.')) {
+    // A stream's name holds no colon and may begin with sse., its event types may hold colons.
+    const colon = event.type.indexOf(':');
+    if (colon === -1 && event.type.startsWith('sse.')) {
       this._routeControl(event);
       return;
     }
-    // A stream's name holds no colon, its event types may.
-    const colon = event.type.indexOf(':');
     const subscription = this._current(event.type.slice(0, colon));
     subscription?.push(
       {
