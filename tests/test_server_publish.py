@@ -113,6 +113,17 @@ def test_body_too_large_is_refused(small_server: JupyterServer):
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize(("line", "headers"), [(b"1\n", LINES), (b"\n", LINES), (b"data:\n\n", EVENTS)])
+def test_body_of_too_many_events_is_refused_whole(server: JupyterServer, line: bytes, headers: dict[str, str]):
+    server.publish("too-many", 0)
+    before = server.client.get("api/sse/streams/too-many").json()["events"]
+    answer = server.client.post("sse/too-many", content=line * 10_001, headers=headers)
+    assert answer.status_code == 413
+    assert "10,000" in answer.json()["message"]
+    assert server.client.get("api/sse/streams/too-many").json()["events"] == before
+    assert server.client.post("sse/too-many", content=line * 10_000, headers=headers).status_code == 201
+
+
 @pytest.mark.parametrize("name", ["a%20b", "a//b", "a@b", "%C3%A9"])
 def test_publishing_to_an_invalid_name_is_refused(server: JupyterServer, name: str):
     answer = server.client.post(f"sse/{name}", content="1", headers=JSON)
@@ -178,12 +189,31 @@ def test_unknown_stream_is_404(server: JupyterServer, method: str):
 
 
 @pytest.mark.parametrize(
-    "body", ["", "[]", "{", '{"add": "a"}', '{"add": [1]}', '{"ad": ["a"]}', '{"remove": {"a": 1}}']
+    "body",
+    [
+        "",
+        "[]",
+        "{",
+        '{"add": "a"}',
+        '{"add": [1]}',
+        '{"ad": ["a"]}',
+        '{"remove": {"a": 1}}',
+        '{"add": ["\\ud800"]}',
+        "[" * 100_000,
+    ],
+    ids=lambda body: body[:20],
 )
 def test_bad_change_of_a_connection_is_refused(server: JupyterServer, body: str):
     answer = server.client.post("api/sse/connections/x", content=body)
     assert answer.status_code == 400
     assert '"add"' in answer.json()["message"]
+
+
+@pytest.mark.parametrize("body", [json.dumps({"add": ["a"] * 10_001}), json.dumps({"add": ["a" * (5 << 20)]})], ids=len)
+def test_change_of_too_many_streams_is_refused(server: JupyterServer, body: str):
+    answer = server.client.post("api/sse/connections/x", content=body)
+    assert answer.status_code == 413
+    assert answer.json()["reason"] == "too-large"
 
 
 def test_change_of_an_unknown_connection_is_404(server: JupyterServer):

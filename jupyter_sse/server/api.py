@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import orjson
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from jupyter_sse.error import UnknownStreamError
 from jupyter_sse.server.handler import RESOURCE, SSEHandler
 from jupyter_sse.server.refusal import Refusal
+
+MAX_CHANGE_BYTES = 4 << 20
+"""The largest change of a connection."""
+
+MAX_CHANGED_NAMES = 10_000
+"""The most names in one: ten times what a connection reads. The hub takes them one by one, all others waiting."""
 
 
 class StreamsHandler(SSEHandler):
@@ -72,15 +78,19 @@ class ConnectionHandler(SSEHandler):
         """Return the lists of the body, empty where it has none.
 
         Raises:
-            Refusal: 400: the body is something else.
+            Refusal: 413: the body is too large, or 400: it is something else.
         """
+        if len(self.request.body) > MAX_CHANGE_BYTES:
+            message = f"expected a body of at most {MAX_CHANGE_BYTES:,} bytes, got {len(self.request.body):,}"
+            raise Refusal(413, f"{message}; change fewer streams at a time", "too-large")
         try:
-            body: Any = json.loads(self.request.body)
+            body: Any = orjson.loads(self.request.body)
         except ValueError:
             body = None
         if isinstance(body, dict) and set(body) <= {"add", "remove"}:
             change = {key: body.get(key, []) for key in ("add", "remove")}
             if all(is_list_of_names(names) for names in change.values()):
+                check_number(change)
                 return change
         got = self.request.body[:80].decode("utf-8", "replace")
         message = f'expected JSON like {{"add": ["a@earliest"], "remove": ["b"]}}, got {got!r}'
@@ -102,6 +112,18 @@ class MetricsHandler(SSEHandler):
 def is_list_of_names(value: Any) -> bool:
     """Tell whether ``value`` is a list of strings."""
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def check_number(change: dict[str, list[str]]) -> None:
+    """Refuse a change of too many streams.
+
+    Raises:
+        Refusal: 413.
+    """
+    number = sum(map(len, change.values()))
+    if number > MAX_CHANGED_NAMES:
+        message = f"expected at most {MAX_CHANGED_NAMES:,} names in one change, got {number:,}"
+        raise Refusal(413, f"{message}; change fewer streams at a time", "too-large")
 
 
 def unknown(name: str) -> UnknownStreamError:
