@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -267,6 +268,15 @@ def test_connections_of_one_user_are_bounded_and_those_of_another_are_not(auth_s
             assert refused.response.headers["retry-after"].isdigit()
         with connect("mia") as other:
             assert other.status == 200
+
+
+def test_who_only_says_that_he_was_here_passes_no_bound(auth_server: JupyterServer):
+    with contextlib.ExitStack() as stack:
+        statuses = []
+        for number in range(7):
+            headers = {"X-User": "max", "Last-Event-ID": f"made-up-{number}"}
+            statuses.append(stack.enter_context(auth_server.read("sse/auth", headers=headers)).status)
+        assert statuses == [200] * 6 + [429]
 
 
 def test_preflight_is_answered_without_a_login(auth_server: JupyterServer):

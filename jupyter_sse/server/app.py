@@ -64,7 +64,10 @@ class SSEApp(ExtensionApp):
         f"Default: the limit of open files less {SPARE_DESCRIPTORS:,}.",
     ).tag(config=True)
     max_connections_per_user = Int(
-        0, min=0, help="How many readers of one user may be connected; newcomers beyond get 429. 0: no bound."
+        0,
+        min=0,
+        help="How many readers of one user may be connected; newcomers beyond get 429. Of those who "
+        "come back there may be twice as many. 0: no bound.",
     ).tag(config=True)
     max_post_bytes = Int(64 << 20, min=1, help="The largest body of a POST that publishes, in bytes.").tag(config=True)
     max_stream_age = Float(

@@ -44,7 +44,9 @@ class Bounds:
 
     Attributes:
         connections: The most at one time; newcomers beyond it get 503.
-        connections_per_user: The most of one user; 0: no bound. Newcomers beyond it get 429.
+        connections_per_user: The most of one user; 0: no bound. Newcomers beyond it get 429. Twice as many may come
+            back, for those whom a lost network disconnected are counted until they are missed; not any number, as
+            anybody can say that he was here before.
         returning: How many more than ``connections`` may come back: who was in once is let in again, as an
             EventSource that is refused gives up for good. Descriptors are finite, hence this bound.
         post_bytes: The largest body of a POST.
@@ -85,8 +87,8 @@ class Service:
                 "limit",
                 RETRY_AFTER,
             )
-        most = self.bounds.connections_per_user
-        if most and not is_returning and self.hub.connections(user) >= most:
+        most = self.bounds.connections_per_user * (2 if is_returning else 1)
+        if most and self.hub.connections(user) >= most:
             raise Refusal(
                 429,
                 f"expected at most {most} connected readers of one user, got one more; close another, read "
