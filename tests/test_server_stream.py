@@ -467,3 +467,13 @@ def test_reading_is_activity_where_the_settings_say_so(path: str, is_activity: b
     with running.read("sse/activity") as reader:
         reader.take(1)
         assert (last_activity() != before) is is_activity
+
+
+def test_an_endless_last_id_is_kept_and_told_in_part(server: JupyterServer):
+    server.publish("endless-id", 1)
+    with server.read("sse/endless-id", headers={"Last-Event-ID": "x" * 50_000}) as reader:
+        gap, event = reader.take(2)
+    requested = json.loads(gap.data)["requested"]
+    assert set(requested) == {"x"}
+    assert len(requested) < 1_000
+    assert event.data == "1"

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 FLAGS = {"": False, "0": False, "1": True}
 
+LONGEST_ID = 200
+"""How much of a reader's last id is looked at, in characters; own ids and positions have at most 128 bytes.
+
+Each stream of the connection keeps the id for the gap that it may announce.
+"""
+
 
 class StreamHandler(SSEHandler):
     """A reader's way in: everything is checked here, then the socket leaves Tornado.
@@ -110,7 +116,7 @@ class StreamHandler(SSEHandler):
         header = self.request.headers.get("Last-Event-ID", "")
         # Tornado reads headers as Latin-1, EventSource sends the id as UTF-8.
         sent = header.encode("latin-1", "replace").decode("utf-8", "replace")
-        return sent or self.get_query_argument("last_event_id", "", strip=False) or None
+        return (sent or self.get_query_argument("last_event_id", "", strip=False))[:LONGEST_ID] or None
 
     def subscribe(self, specs: list[str], is_single: bool) -> Subscription:
         """Fix the reader's cursors.
