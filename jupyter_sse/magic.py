@@ -235,7 +235,8 @@ def _view_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
 def _write_header(name: str, token: str) -> Path:
     """Write the header that curl reads where only this user sees it: the token is in no notebook and no history."""
     folder = _runtime_folder()
-    path = folder / f"sse-{os.getpid()}-{name.replace('/', '-')}.header"
+    # No name holds a plus sign, so that a/b and a-b have files of their own.
+    path = folder / f"sse-{os.getpid()}-{name.replace('/', '+')}.header"
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

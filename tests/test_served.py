@@ -115,6 +115,14 @@ def test_the_printed_curl_command_works_and_its_token_is_nobody_elses(
     ]
 
 
+def test_names_that_look_alike_have_header_files_of_their_own(cells: ServedKernel) -> None:
+    headers = []
+    for name in ("alike/a", "alike-a"):
+        cells.good(f"sse.stream({name!r}).send(1)")
+        headers.append(shlex.split(cells.good(f"%sse url {name}").stdout)[3])
+    assert headers[0] != headers[1]
+
+
 def test_url_and_stop_of_an_unknown_stream_say_so(cells: ServedKernel) -> None:
     for command in ("url", "stop", "view"):
         assert "UsageError" in cells.run(f"%sse {command} not-there").stderr
