@@ -176,9 +176,9 @@ class Subscription:
     def _is_for_user(self, event: ServerSentEvent) -> bool:
         if event.id:
             self.last_event_id = event.id
-        if event.event != "sse.end":
+        end = _end_in(event) if event.event == "sse.end" else None
+        if end is None:
             return True
-        end = json.loads(event.data)
         # A reader of a stream that does not exist yet waits for it.
         if end.get("status") != 404:
             self.end = end
@@ -205,3 +205,12 @@ class Subscription:
             self._pause = decoder.reconnection_time / 1000
         pause = self._pause * 2 ** min(max(self._failures - 1, 0), 10)
         return min(pause, LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
+
+
+def _end_in(event: ServerSentEvent) -> dict[str, Any] | None:
+    """Return what an end says; None where it is no end of ours, but what some other server calls so."""
+    try:
+        end = json.loads(event.data)
+    except (ValueError, RecursionError):
+        return None
+    return end if isinstance(end, dict) else None

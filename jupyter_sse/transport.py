@@ -58,7 +58,14 @@ class RefusedError(SSEError):
 
 
 def subscribe_frame(
-    name: str, last_event_id: str | None, *, start: str = "", control: bool, wait: bool, exact: bool = False
+    name: str,
+    last_event_id: str | None,
+    *,
+    start: str = "",
+    control: bool,
+    wait: bool,
+    exact: bool = False,
+    passing: bool = False,
 ) -> bytes:
     """Encode the first frame of a connection that reads a stream from the hub.
 
@@ -69,6 +76,7 @@ def subscribe_frame(
         control: it hears of runs, states and times.
         wait: for a stream that there is not yet.
         exact: it hears the time of every event, not of one in each sixtieth of a second.
+        passing: it reads what there is and goes: others are not told of it as of a reader.
     """
     query = {
         "streams": [f"{name}@{start}" if start else name],
@@ -76,6 +84,7 @@ def subscribe_frame(
         "control": control,
         "wait": wait,
         "times": "exact" if exact else None,
+        "passing": passing,
     }
     body = json.dumps(query).encode()
     return struct.pack("<IBI", 5 + len(body), _SUBSCRIBE, len(body)) + body
@@ -171,7 +180,7 @@ def read_http(url: str, headers: Mapping[str, str]) -> Iterator[Iterator[bytes]]
     try:
         with (
             httpx.Client(timeout=_timeout(), follow_redirects=False) as client,
-            client.stream("GET", url, headers=headers) as response,
+            client.stream("GET", url, headers=_encoded(headers)) as response,
         ):
             if response.status_code != 200:
                 response.read()
@@ -189,7 +198,7 @@ async def read_http_async(url: str, headers: Mapping[str, str]) -> AsyncIterator
     try:
         async with (
             httpx.AsyncClient(timeout=_timeout(), follow_redirects=False) as client,
-            client.stream("GET", url, headers=headers) as response,
+            client.stream("GET", url, headers=_encoded(headers)) as response,
         ):
             if response.status_code != 200:
                 await response.aread()
@@ -197,6 +206,13 @@ async def read_http_async(url: str, headers: Mapping[str, str]) -> AsyncIterator
             yield response.aiter_bytes()
     except httpx.TransportError as error:
         raise DisconnectedError(f"{type(error).__name__}: {error}") from error
+
+
+def _encoded(headers: Mapping[str, str]) -> httpx.Headers:
+    """Return headers in UTF-8, as browsers send the last id: it may be any text, httpx expects ASCII."""
+    import httpx
+
+    return httpx.Headers(dict(headers), encoding="utf-8")
 
 
 def _timeout() -> Any:

@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import itertools
 import pickle
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -316,6 +317,27 @@ class TestSubscribeByAddress:
         server.client.delete("api/sse/streams/addressed")
         subscription = sse.subscribe(f"{server.url}sse/addressed", token=server.token)
         assert [event.data async for event in subscription] == ["1", "2", "3"]
+
+    def test_goes_on_after_an_id_of_any_text(self, server: JupyterServer) -> None:
+        for text in ("grün", "日本", "a\u2028b"):
+            server.publish("any-id", {"data": 1, "id": text}, {"data": 2})
+            subscription = sse.subscribe(f"{server.url}sse/any-id", token=server.token, last_event_id=text)
+            assert next(iter(subscription)).data == "2"
+
+    @pytest.mark.parametrize("data", ["x", "[]", "5", "[" * 100_000])
+    def test_another_servers_own_type_is_an_event_and_no_end(self, data: str) -> None:
+        answer = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: sse.end\ndata: {data}\n\n"
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def serve() -> None:
+                with listening.accept()[0] as connection:
+                    connection.recv(65_536)
+                    connection.sendall(answer.encode())
+
+            threading.Thread(target=serve, daemon=True).start()
+            subscription = sse.subscribe(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+            assert next(iter(subscription)).data == data
+            assert subscription.end is None
 
     def test_what_cannot_be_read_is_an_error(self, server: JupyterServer) -> None:
         with pytest.raises(UnknownStreamError):
