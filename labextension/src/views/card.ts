@@ -58,7 +58,9 @@ export class Card extends Widget implements IViewHost, IPainter {
       onLive: () => this.goLive()
     });
     this._footer = new Footer(context);
-    this._notice = new Notice(this.model, context);
+    this._notice = new Notice(this.model, context, () =>
+      this.remember({ kind: this.model.hintedKind ?? undefined })
+    );
     this._build();
     this._restore();
     this.model.changed.connect(this._onModel, this);
@@ -204,6 +206,7 @@ export class Card extends Widget implements IViewHost, IPainter {
     this._notice.announce(status.kind);
     this._isStopping &&= status.kind === this._statusKind;
     this._statusKind = status.kind;
+    this.node.dataset.state = status.kind;
     this._header.update({
       kind: viewKindOf(this.kind ?? this._display.snapshot?.kind ?? 'plot'),
       name: this.model.name,
@@ -351,8 +354,8 @@ export class Card extends Widget implements IViewHost, IPainter {
     if (hinted === null || isChosen) {
       return null;
     }
-    const text = `These events now look like another view: ${hinted}.`;
-    return { text, remedy: null, isError: false };
+    const text = `These events now look like a ${viewKindOf(hinted)}.`;
+    return { text, remedy: 'switch', isError: false };
   }
 
   private _onModel(): void {

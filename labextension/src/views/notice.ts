@@ -10,9 +10,11 @@ const TRANSIENT_MS = 4_000;
 
 /** What a card says in words about its stream, on the card and to a screen reader. */
 export class Notice {
+  /** @param _onSwitch - the user wants the view that fits the newest events */
   constructor(
     private readonly _model: StreamModel,
-    private readonly _context: IViewContext
+    private readonly _context: IViewContext,
+    private readonly _onSwitch: () => void
   ) {}
 
   /** Since when there is no connection (unix ms of the server), or `null`. */
@@ -106,6 +108,8 @@ export class Notice {
         return [button('Try now', () => connection.retryNow())];
       case 'reload':
         return [button('Reload', () => actions.reloadPage())];
+      case 'switch':
+        return [button('Switch', this._onSwitch)];
       default:
         return [];
     }

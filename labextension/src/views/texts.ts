@@ -4,7 +4,7 @@ import { formatCount, type TimeFormat } from './format';
 import type { IStatus } from './status';
 
 /** What the user can do about a state. */
-export type Remedy = 'retry' | 'reload' | 'trust' | null;
+export type Remedy = 'retry' | 'reload' | 'switch' | null;
 
 /** One sentence or two about a state, and what to do. */
 export interface ISentence {
