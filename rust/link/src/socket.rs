@@ -20,14 +20,41 @@ pub(crate) fn check_path(path: &Path) -> io::Result<()> {
     SocketAddr::from_pathname(path).map(drop)
 }
 
-/// A connection to whoever listens at `path`, without waiting.
+/// A connection to this user's server that listens at `path`, without waiting.
+///
+/// # Errors
+///
+/// Whatever the system says, and somebody else listens there.
 pub(crate) fn dial(path: &Path) -> io::Result<Socket> {
     let socket = Socket::connect(path)?;
+    check_listener(&socket)?;
     // Fewer and larger writes; without it everything works as well.
     let _ = SockRef::from(&socket).set_send_buffer_size(SEND_BUFFER_BYTES);
     #[cfg(target_vendor = "apple")]
     SockRef::from(&socket).set_nosigpipe(true)?;
     Ok(socket)
+}
+
+/// Refuses other users' servers: once a server is gone, and its folder with it, whoever may write beside that folder can
+/// listen at its path, and links dial for ever.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn check_listener(socket: &Socket) -> io::Result<()> {
+    let listener = rustix::net::sockopt::socket_peercred(socket)?;
+    is_trusted(listener.uid)
+        .then_some(())
+        .ok_or_else(|| io::ErrorKind::PermissionDenied.into())
+}
+
+/// Elsewhere the system does not tell in the same way.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[expect(clippy::unnecessary_wraps, reason = "as above")]
+fn check_listener(_socket: &Socket) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_trusted(listener: rustix::process::Uid) -> bool {
+    listener == rustix::process::geteuid() || listener.is_root()
 }
 
 /// Writes what the socket takes, in one call. A server that is gone is an error and never a SIGPIPE, which would end
@@ -76,5 +103,19 @@ impl OpenSocket {
             // does not have: nobody else will use or close it.
             drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
         }
+    }
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use rustix::process::{Uid, geteuid};
+
+    use super::is_trusted;
+
+    #[test]
+    fn only_this_user_and_root_are_trusted_as_servers() {
+        assert!(is_trusted(geteuid()));
+        assert!(is_trusted(Uid::ROOT));
+        assert!(!is_trusted(Uid::from_raw(geteuid().as_raw() + 1)));
     }
 }
