@@ -49,7 +49,7 @@ def read_history(client: Client, name: str, *, last: int | None = None) -> list[
         LinkError: the hub cannot be reached.
     """
     start = "earliest" if last is None else f"-{last}"
-    frame = subscribe_frame(name, None, start=start, control=True, wait=False, exact=True)
+    frame = subscribe_frame(name, None, start=start, control=True, wait=False, exact=True, passing=True)
     decoder = Decoder()
     found: list[HistoryEvent] = []
     at: int | None = None

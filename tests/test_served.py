@@ -271,6 +271,20 @@ def test_twenty_streams_beside_a_computing_kernel_lose_nothing(server: JupyterSe
     cells.finish(request, cell)
 
 
+def test_who_takes_a_stream_into_a_table_is_not_told_to_its_readers_as_one_of_them(
+    server: JupyterServer, cells: ServedKernel
+) -> None:
+    cells.good("%%sse passing\nn = 0\nwhile True:\n    n += 1\n    yield n\n    time.sleep(0.05)")
+    with server.read("sse/passing?control=1") as reader:
+        reader.until("sse.ready")
+        cells.good("sse.stream('passing').to_pandas()")
+        # A new number of readers would be told within a second.
+        told = [event.event for event in reader.take(80)]
+    cells.good("%sse stop passing")
+    assert told.count("message") >= 30
+    assert "sse.state" not in told
+
+
 def test_names_that_jupyter_gives_become_names_of_streams(server: JupyterServer) -> None:
     notebook = "a b/ü (1)/" + "x" * 200 + ".ipynb"
     server.root.joinpath("a b", "ü (1)").mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,8 @@ struct Readers {
     all: Vec<ReaderId>,
     /// Those who also hear of states.
     listeners: Vec<ReaderId>,
+    /// Those who only pass by.
+    passing: Vec<ReaderId>,
 }
 
 /// See the module's text.
@@ -32,6 +34,9 @@ impl Audience {
                 readers.all.push(id);
                 if subscription.hears_states() {
                     readers.listeners.push(id);
+                }
+                if subscription.is_passing() {
+                    readers.passing.push(id);
                 }
             }
         }
@@ -62,6 +67,7 @@ impl Audience {
         if let Some(readers) = self.streams.get_mut(&key) {
             readers.all.retain(|&other| other != id);
             readers.listeners.retain(|&other| other != id);
+            readers.passing.retain(|&other| other != id);
             if readers.all.is_empty() {
                 self.streams.remove(&key);
             }
@@ -71,6 +77,13 @@ impl Audience {
     /// Who reads a stream.
     pub(crate) fn readers(&self, key: StreamKey) -> &[ReaderId] {
         self.streams.get(&key).map_or(&[], |readers| &readers.all)
+    }
+
+    /// How many read a stream, without those who only pass by.
+    pub(crate) fn count(&self, key: StreamKey) -> usize {
+        self.streams
+            .get(&key)
+            .map_or(0, |readers| readers.all.len() - readers.passing.len())
     }
 
     /// Who hears of its state.

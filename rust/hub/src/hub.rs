@@ -321,6 +321,7 @@ pub(crate) fn local_subscription(
         control: flag("control"),
         positions: query.get("ids").and_then(Value::as_str) == Some("position"),
         exact_times: query.get("times").and_then(Value::as_str) == Some("exact"),
+        passing: flag("passing"),
         latest_when_slow: false,
         user: String::new(),
     };

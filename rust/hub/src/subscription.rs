@@ -35,6 +35,8 @@ pub struct Wants {
     pub positions: bool,
     /// Every append time is told, not one for each sixtieth of a second.
     pub exact_times: bool,
+    /// Reads what there is and goes: others are not told of it as of a reader.
+    pub passing: bool,
     /// Goes on with the newest event, not the oldest held, after falling behind.
     pub latest_when_slow: bool,
     /// Who asks.
@@ -162,6 +164,11 @@ impl Subscription {
     /// Wants to hear of runs, states and times: not only of events.
     pub fn hears_states(&self) -> bool {
         self.wants.control
+    }
+
+    /// Reads what there is and goes.
+    pub fn is_passing(&self) -> bool {
+        self.wants.passing
     }
 
     /// `count` events of a [`Step::Copy`] have been written.

@@ -161,6 +161,7 @@ impl Hub {
             control,
             positions,
             exact_times: false,
+            passing: false,
             latest_when_slow,
             user,
         };

@@ -137,7 +137,7 @@ impl Reactor {
         connection.with_reader(&self.shared.state, |reader, state| {
             audience.enter(id, &reader.subscription);
             for key in reader.subscription.keys() {
-                state.set_subscribers(key, audience.readers(key).len());
+                state.set_subscribers(key, audience.count(key));
                 recounted.insert(key);
             }
         });
@@ -152,7 +152,7 @@ impl Reactor {
         connection.with_reader(&self.shared.state, |reader, state| {
             audience.leave(id, &reader.subscription);
             for key in reader.subscription.keys() {
-                state.set_subscribers(key, audience.readers(key).len());
+                state.set_subscribers(key, audience.count(key));
                 recounted.insert(key);
             }
         });
