@@ -271,6 +271,8 @@ describe('ticks', () => {
       '0.50'
     ]);
     expect(numberTicks([0, 50, 100], 50, 'si')).toEqual(['0', '50', '100']);
+    expect(numberTicks([0, 25, 50], 25, 'si')).toEqual(['0', '25', '50']);
+    expect(numberTicks([0, 2.5, 5], 2.5, 'si')).toEqual(['0.0', '2.5', '5.0']);
     expect(numberTicks([0, 2e6, 4e6], 2e6, 'si')).toEqual(['0', '2M', '4M']);
     expect(numberTicks([0, 2.5e6], 2.5e6, 'si')).toEqual(['0', '2.5M']);
     expect(numberTicks([1e-7, 2e-7], 1e-7, 'si')).toEqual(['1e-7', '2e-7']);

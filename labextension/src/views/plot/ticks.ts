@@ -49,10 +49,8 @@ export function numberTicks(
 }
 
 function decimalsOf(step: number): number {
-  return (
-    Math.min(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), 8) +
-    (isQuarter(step) ? 1 : 0)
-  );
+  const size = Math.floor(Math.log10(step) + 1e-9);
+  return Math.min(Math.max(0, (isQuarter(step) ? 1 : 0) - size), 9);
 }
 
 /** 0.25 and 2.5 need one digit more than their size says. */
