@@ -14,11 +14,17 @@ export function drawGaps(
   colors: IColors,
   ratio: number
 ): void {
+  // Just outside of what is shown. A band may be millions of times as wide, and its hatches are drawn one by one.
+  const margin = 2 * HATCH_PX * ratio;
+  const first = area.left - margin;
+  const last = area.left + area.width + margin;
   for (const band of gaps) {
-    const [left, right] = bandEdges(band, area, ratio);
-    if (right < area.left || left > area.left + area.width) {
+    const edges = bandEdges(band, area, ratio);
+    if (edges[1] < area.left || edges[0] > area.left + area.width) {
       continue;
     }
+    const left = Math.max(edges[0], first);
+    const right = Math.min(edges[1], last);
     const { count } = band.gap;
     const text = count === null ? '? lost' : `${formatCount(count)} lost`;
     drawBand(ctx, left, right, area, colors.warn, ratio, true);
