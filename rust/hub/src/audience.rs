@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::number_map::NumberMap;
 use crate::state::StreamKey;
 use crate::subscription::Subscription;
 
@@ -21,7 +22,7 @@ struct Readers {
 /// See the module's text.
 #[derive(Debug, Default)]
 pub(crate) struct Audience {
-    streams: HashMap<StreamKey, Readers>,
+    streams: NumberMap<StreamKey, Readers>,
     waiting: HashMap<String, Vec<ReaderId>>,
 }
 

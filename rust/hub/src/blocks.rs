@@ -25,6 +25,9 @@ impl Block {
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
     all: VecDeque<Block>,
+    /// The newest block that was given up, to be filled again: a log that is full would else return memory to the system, page by page,
+    /// and ask for it again.
+    spare: Vec<u8>,
     /// The place of the byte that comes next.
     end: u64,
     /// The place of the first byte that is held.
@@ -50,9 +53,10 @@ impl Blocks {
             block.bytes.len() + most <= block.bytes.capacity().max(LEAST_BLOCK_BYTES)
         });
         if !fits {
-            let held = usize::try_from(self.end - self.start).unwrap_or(usize::MAX);
-            let room = (held / 8).clamp(LEAST_BLOCK_BYTES, MOST_BLOCK_BYTES);
-            let bytes = if self.all.is_empty() {
+            let room = self.room();
+            let bytes = if self.spare.capacity() >= most.max(room) {
+                std::mem::take(&mut self.spare)
+            } else if self.all.is_empty() {
                 Vec::new()
             } else {
                 Vec::with_capacity(most.max(room))
@@ -68,8 +72,20 @@ impl Blocks {
     pub(crate) fn free_before(&mut self, place: u64) {
         self.start = place;
         while self.all.front().is_some_and(|it| it.end() <= place) {
-            self.all.pop_front();
+            let block = self.all.pop_front();
+            self.spare = block.map(|block| block.bytes).unwrap_or_default();
+            self.spare.clear();
         }
+        // No more than the next block would take.
+        if self.spare.capacity() > self.room() {
+            self.spare = Vec::new();
+        }
+    }
+
+    /// How large the next block is to be.
+    fn room(&self) -> usize {
+        let held = usize::try_from(self.end - self.start).unwrap_or(usize::MAX);
+        (held / 8).clamp(LEAST_BLOCK_BYTES, MOST_BLOCK_BYTES)
     }
 
     /// `len` bytes from `place` on that were appended together.
@@ -104,7 +120,8 @@ impl Blocks {
     /// What all blocks take of memory.
     #[cfg(test)]
     pub(crate) fn room_bytes(&self) -> usize {
-        self.all.iter().map(|it| it.bytes.capacity()).sum()
+        let held: usize = self.all.iter().map(|it| it.bytes.capacity()).sum();
+        held + self.spare.capacity()
     }
 }
 
@@ -139,7 +156,7 @@ mod tests {
             blocks.free_before((all - bytes) as u64);
             assert!(blocks.room_bytes() <= MOST_BLOCK_BYTES.max(bytes));
             blocks.free_before(all as u64);
-            assert_eq!(blocks.room_bytes(), 0);
+            assert!(blocks.room_bytes() <= LEAST_BLOCK_BYTES);
         }
     }
 }

@@ -22,6 +22,7 @@ mod links_test;
 pub mod log;
 #[cfg(test)]
 mod model_test;
+mod number_map;
 mod opening;
 mod options;
 mod peer;

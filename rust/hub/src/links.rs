@@ -1,13 +1,12 @@
 //! The hub's side of a link: what the frames of one kernel do to the state.
 
-use std::collections::HashMap;
-
 use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION};
 use jupyter_sse_codec::{EndReason, RunKind};
 use serde_json::{Value, json};
 
 use crate::block::is_one_event;
 use crate::log::Incoming;
+use crate::number_map::NumberMap;
 use crate::opening::answer_open;
 use crate::state::{State, StreamKey};
 use crate::stream::{LinkId, Producer, ProducerInfo, RunState, Stream};
@@ -22,7 +21,7 @@ pub(crate) struct LinkState {
     pub(crate) is_connected: bool,
     pub(crate) producer: ProducerInfo,
     last_seq: u64,
-    pub(crate) keys: HashMap<u32, OpenStream>,
+    pub(crate) keys: NumberMap<u32, OpenStream>,
 }
 
 /// What a link's key stands for.
@@ -52,7 +51,7 @@ impl State {
             is_connected: true,
             producer,
             last_seq: 0,
-            keys: HashMap::new(),
+            keys: NumberMap::default(),
         });
         link.is_connected = true;
         let last_seq = link.last_seq;

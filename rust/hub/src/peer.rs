@@ -49,6 +49,8 @@ pub(crate) struct Peer {
     /// The beginning of a frame whose end has not come yet.
     input: Vec<u8>,
     output: Vec<u8>,
+    /// The other end writes no more: what is left is read to the end, for nothing will be reported any more.
+    pub(crate) is_closing: bool,
     /// The newest place in the link's sequence that the kernel has the receipt for.
     acked_seq: u64,
 }
@@ -68,6 +70,7 @@ impl Peer {
             pid,
             input: Vec::new(),
             output: Vec::new(),
+            is_closing: false,
             acked_seq: 0,
         })
     }
@@ -107,6 +110,8 @@ impl Peer {
         }
         match result {
             Ok((_, Some(query))) => Input::Subscribe(query),
+            // A read that the socket could not fill has drained it, and what comes later is reported.
+            Ok((_, None)) if count < scratch.len() && !self.is_closing => Input::Drained,
             Ok((_, None)) => Input::More,
             Err(_) => Input::Gone,
         }
@@ -157,6 +162,11 @@ impl Peer {
             }
         }
         Ok((used, None))
+    }
+
+    /// Whether something waits for the socket to take it.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty()
     }
 
     /// Queues a frame.

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mio::event::Event;
 use mio::net::UnixListener;
 use mio::{Events, Interest, Poll, Token};
 
@@ -110,11 +111,7 @@ impl Reactor {
             match event.token() {
                 WAKER => {}
                 LISTENER => self.accept(),
-                Token(id) => self.ready(
-                    id,
-                    event.is_readable() || event.is_read_closed() || event.is_error(),
-                    event.is_writable(),
-                ),
+                Token(id) => self.ready(id, event),
             }
         }
         for id in called_again {
@@ -149,18 +146,26 @@ impl Reactor {
     }
 
     /// One connection can be read or written.
-    fn ready(&mut self, id: usize, is_readable: bool, is_writable: bool) {
+    fn ready(&mut self, id: usize, event: &Event) {
+        let is_closing = event.is_read_closed() || event.is_error();
         match self.slots.get_mut(id) {
             Some(Connection::Reader(reader)) => {
-                if is_readable && reader.socket.is_gone() {
+                if (event.is_readable() || is_closing) && reader.socket.is_gone() {
                     return self.drop_reader(id);
                 }
-                if is_writable {
+                if event.is_writable() {
                     reader.is_blocked = false;
                 }
                 self.serve(id);
             }
-            Some(Connection::Peer(_)) => self.hear(id, is_readable),
+            Some(Connection::Peer(peer)) => {
+                peer.is_closing |= is_closing;
+                if event.is_readable() || is_closing {
+                    self.hear(id);
+                } else {
+                    self.flush_peer(id);
+                }
+            }
             Some(Connection::Process { .. }) => self.process_gone(id),
             Some(Connection::Portable { .. }) | None => {}
         }
@@ -169,7 +174,7 @@ impl Reactor {
     /// One connection has waited for its next turn.
     fn go_on(&mut self, id: usize) {
         if let Some(Connection::Peer(_)) = self.slots.get(id) {
-            self.hear(id, true);
+            self.hear(id);
         } else {
             self.serve(id);
         }

@@ -27,6 +27,7 @@ struct Slot {
     /// The one timer of this connection that counts.
     timer: Option<u64>,
     is_called_again: bool,
+    awaits_room: bool,
 }
 
 /// See the module's text.
@@ -60,9 +61,11 @@ impl Slots {
             serial: self.next_serial,
             timer: None,
             is_called_again: false,
+            awaits_room: false,
         });
         let connection = self.all[id].connection.as_mut()?;
-        if register(connection, &self.registry, Token(id)).is_err() {
+        let act = Act::Register(Token(id), Interest::READABLE);
+        if act.on(connection, &self.registry).is_err() {
             self.all.remove(id);
             return None;
         }
@@ -74,8 +77,29 @@ impl Slots {
         let mut connection = self.all.get_mut(id)?.connection.take()?;
         self.freed.push(id);
         // A descriptor that is about to be closed leaves the poll by itself; a link's may live on as a reader's.
-        let _ = deregister(&mut connection, &self.registry);
+        let _ = Act::Deregister.on(&mut connection, &self.registry);
         Some(connection)
+    }
+
+    /// Whether to be told when a socket takes bytes again. Only one that is full is asked: a local socket says so after every read at
+    /// its other end, and each time the thread would wake up for nothing.
+    pub(crate) fn await_room(&mut self, id: usize, is_full: bool) {
+        let Some(slot) = self.all.get_mut(id) else {
+            return;
+        };
+        if slot.awaits_room == is_full {
+            return;
+        }
+        slot.awaits_room = is_full;
+        let interest = if is_full {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        };
+        if let Some(connection) = &mut slot.connection {
+            // It fails only for a socket that is not registered, which none is.
+            let _ = Act::Reregister(Token(id), interest).on(connection, &self.registry);
+        }
     }
 
     pub(crate) fn get(&self, id: usize) -> Option<&Connection> {
@@ -172,30 +196,33 @@ fn is_valid(slots: &Slab<Slot>, (due, id, serial): (u64, usize, u64)) -> bool {
         .is_some_and(|slot| slot.serial == serial && slot.timer == Some(due))
 }
 
-fn register(connection: &mut Connection, registry: &Registry, token: Token) -> io::Result<()> {
-    let interest = Interest::READABLE | Interest::WRITABLE;
-    match connection {
-        Connection::Reader(reader) => reader.socket.register(registry, token, interest),
-        Connection::Peer(peer) => peer.stream.register(registry, token, interest),
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        Connection::Process {
-            watch: Watch::Descriptor(descriptor),
-            ..
-        } => SourceFd(&descriptor.as_raw_fd()).register(registry, token, Interest::READABLE),
-        Connection::Portable { .. } | Connection::Process { .. } => Ok(()),
-    }
+/// What is done at the poll.
+enum Act {
+    Register(Token, Interest),
+    Reregister(Token, Interest),
+    Deregister,
 }
 
-fn deregister(connection: &mut Connection, registry: &Registry) -> io::Result<()> {
-    match connection {
-        Connection::Reader(reader) => reader.socket.deregister(registry),
-        Connection::Peer(peer) => peer.stream.deregister(registry),
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        Connection::Process {
-            watch: Watch::Descriptor(descriptor),
-            ..
-        } => SourceFd(&descriptor.as_raw_fd()).deregister(registry),
-        Connection::Portable { .. } | Connection::Process { .. } => Ok(()),
+impl Act {
+    fn on(&self, connection: &mut Connection, registry: &Registry) -> io::Result<()> {
+        match connection {
+            Connection::Reader(reader) => self.on_source(&mut reader.socket, registry),
+            Connection::Peer(peer) => self.on_source(&mut peer.stream, registry),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Connection::Process {
+                watch: Watch::Descriptor(descriptor),
+                ..
+            } => self.on_source(&mut SourceFd(&descriptor.as_raw_fd()), registry),
+            Connection::Portable { .. } | Connection::Process { .. } => Ok(()),
+        }
+    }
+
+    fn on_source(&self, source: &mut impl Source, registry: &Registry) -> io::Result<()> {
+        match *self {
+            Self::Register(token, interest) => source.register(registry, token, interest),
+            Self::Reregister(token, interest) => source.reregister(registry, token, interest),
+            Self::Deregister => source.deregister(registry),
+        }
     }
 }
 

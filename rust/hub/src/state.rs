@@ -12,6 +12,7 @@ use crate::counters::Counters;
 use crate::departed::{Departed, Last};
 use crate::links::LinkState;
 use crate::log::Incoming;
+use crate::number_map::NumberMap;
 use crate::options::HubOptions;
 use crate::stream::{LinkId, Producer, ProducerInfo, Run, RunState, Stream};
 use crate::token::Tokens;
@@ -68,7 +69,7 @@ pub struct State {
     epoch: Epoch,
     seq: u64,
     options: HubOptions,
-    streams: HashMap<StreamKey, Stream>,
+    streams: NumberMap<StreamKey, Stream>,
     names: HashMap<String, StreamKey>,
     next_key: StreamKey,
     held_bytes: usize,
@@ -81,7 +82,7 @@ pub struct State {
     removed: Vec<StreamKey>,
     /// Frames for links, in order.
     pub(crate) outbox: Vec<(LinkId, Vec<u8>)>,
-    pub(crate) links: HashMap<LinkId, LinkState>,
+    pub(crate) links: NumberMap<LinkId, LinkState>,
     pub(crate) tokens: Tokens,
     /// Who owns each connection that can be changed.
     pub(crate) connections: HashMap<String, String>,
@@ -94,7 +95,7 @@ impl State {
             epoch,
             seq: 0,
             options,
-            streams: HashMap::new(),
+            streams: NumberMap::default(),
             names: HashMap::new(),
             next_key: 1,
             held_bytes: 0,
@@ -103,7 +104,7 @@ impl State {
             created: Vec::new(),
             removed: Vec::new(),
             outbox: Vec::new(),
-            links: HashMap::new(),
+            links: NumberMap::default(),
             tokens: Tokens::default(),
             connections: HashMap::new(),
             counters: Counters::default(),

@@ -33,17 +33,13 @@ impl Reactor {
     }
 
     /// Reads a link once; what more there is comes in the next turn, after the readers had theirs.
-    pub(super) fn hear(&mut self, id: usize, is_readable: bool) {
+    pub(super) fn hear(&mut self, id: usize) {
         let Some(Connection::Peer(peer)) = self.slots.get_mut(id) else {
             return;
         };
         let was_linked = peer.link.is_some();
-        let input = if is_readable {
-            let now = self.shared.clock.now();
-            peer.read(&self.shared.state, now, &mut self.scratch)
-        } else {
-            Input::Drained
-        };
+        let now = self.shared.clock.now();
+        let input = peer.read(&self.shared.state, now, &mut self.scratch);
         if let Some(link) = peer.link.filter(|_| !was_linked) {
             self.link_up(link, id);
         }
@@ -67,10 +63,14 @@ impl Reactor {
         }
     }
 
-    fn flush_peer(&mut self, id: usize) {
-        if let Some(Connection::Peer(peer)) = self.slots.get_mut(id)
-            && !peer.flush()
-        {
+    pub(super) fn flush_peer(&mut self, id: usize) {
+        let Some(Connection::Peer(peer)) = self.slots.get_mut(id) else {
+            return;
+        };
+        if peer.flush() {
+            let is_full = peer.has_output();
+            self.slots.await_room(id, is_full);
+        } else {
             self.drop_peer(id);
         }
     }

@@ -38,8 +38,11 @@ impl Reactor {
             Some(Connection::Portable { id, .. }) => self.shared.portable.mark_ready(*id),
             Some(Connection::Reader(reader)) if !reader.is_blocked => {
                 match reader.serve(&self.shared, &mut self.batch) {
-                    Served::Rests => self.arm(id),
-                    Served::Blocked => {}
+                    Served::Rests => {
+                        self.slots.await_room(id, false);
+                        self.arm(id);
+                    }
+                    Served::Blocked => self.slots.await_room(id, true),
                     Served::WantsMore => self.slots.call_again(id),
                     Served::Over => self.drop_reader(id),
                 }
