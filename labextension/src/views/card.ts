@@ -35,12 +35,13 @@ const HOPELESS = new Set<StatusKind>([
 /** The live view of one stream: toolbar, picture, and what there is to say. */
 export class Card extends Widget implements IViewHost, IPainter {
   /**
-   * @param memoryKey - under which the user's choices are kept, or `null` for nowhere
+   * @param memoryKey - tells under which key the user's choices are kept, `null` for nowhere; asked when the card is
+   * attached, because before it nobody knows where it stands
    */
   constructor(
     readonly context: IViewContext,
     display: IDisplay,
-    private readonly _memoryKey: string | null
+    private readonly _memoryKey: () => string | null
   ) {
     super();
     this._display = display;
@@ -62,7 +63,6 @@ export class Card extends Widget implements IViewHost, IPainter {
       this.remember({ kind: this.model.hintedKind ?? undefined })
     );
     this._build();
-    this._restore();
     this.model.changed.connect(this._onModel, this);
     context.connection.stateChanged.connect(this._onConnection, this);
     context.settingsChanged.connect(this._onSettings, this);
@@ -114,8 +114,9 @@ export class Card extends Widget implements IViewHost, IPainter {
   /** Change one of the user's choices and keep it; `undefined` leaves it to the rules again. */
   remember(change: Partial<IRemembered>): void {
     this._remembered = { ...this._remembered, ...change };
-    if (this._memoryKey !== null) {
-      this.context.memory.save(this._memoryKey, this._remembered);
+    const key = this._memoryKey();
+    if (key !== null) {
+      this.context.memory.save(key, this._remembered);
     }
     this._renew();
   }
@@ -243,6 +244,7 @@ export class Card extends Widget implements IViewHost, IPainter {
     // Before JupyterLab's own shortcuts, which would act on the cell.
     window.addEventListener('keydown', this._onKey, true);
     this._painting ??= this.context.paintClock.add(this);
+    this._restore();
     this.requestPaint();
   }
 
@@ -273,10 +275,12 @@ export class Card extends Widget implements IViewHost, IPainter {
   }
 
   private _restore(): void {
-    if (this._memoryKey === null) {
+    const key = this._memoryKey();
+    if (key === null || this._isRestored) {
       return;
     }
-    void this.context.memory.load(this._memoryKey).then(kept => {
+    this._isRestored = true;
+    void this.context.memory.load(key).then(kept => {
       if (this.isDisposed) {
         return;
       }
@@ -409,6 +413,7 @@ export class Card extends Widget implements IViewHost, IPainter {
   private readonly _sentenceNode = element('div', 'jp-SseView-notice');
   private _display: IDisplay;
   private _remembered: IRemembered = {};
+  private _isRestored = false;
   private _hidden: ReadonlySet<string> = new Set();
   private _painting: IDisposable | null = null;
   private _statusKind: StatusKind | null = null;

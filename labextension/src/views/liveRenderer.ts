@@ -37,7 +37,9 @@ export class LiveRenderer extends Widget implements IRenderMime.IRenderer {
     } else if (isSame) {
       this._card!.refreshDisplay(display);
     } else {
-      this._card = new Card(this._context, display, this._memoryKey(display));
+      this._card = new Card(this._context, display, () =>
+        this._memoryKey(display)
+      );
       this._show(this._card);
     }
     return Promise.resolve();

@@ -85,7 +85,7 @@ export function makeWidgetClasses(context: IViewContext): IWidgetClasses {
         );
         return;
       }
-      this._card = new Card(context, display, null);
+      this._card = new Card(context, display, () => null);
       this._applyHeight();
       this._add(this._card);
       this._reporter = new Reporter(this._card, report => {
