@@ -4,6 +4,8 @@ import { element, setText } from './node';
 import type { IViewContext } from './context';
 import type { StreamModel } from '../model/stream';
 
+const UPDATE_MS = 100;
+
 /** The last line of a card: how much came, what is missing, who else watches, when the newest came. */
 export class Footer {
   constructor(private readonly _context: IViewContext) {
@@ -19,7 +21,13 @@ export class Footer {
 
   readonly node = element('div', 'jp-SseView-footer');
 
+  /** Show where the stream stands; at most ten times a second, so that it can be read. */
   update(model: StreamModel): void {
+    const now = performance.now();
+    if (now - this._updatedAt < UPDATE_MS) {
+      return;
+    }
+    this._updatedAt = now;
     const { timeFormat, paintClock } = this._context;
     setText(this._events, count(model.events, 'event'));
     this._gaps.hidden = model.gaps.length === 0;
@@ -38,6 +46,7 @@ export class Footer {
     );
   }
 
+  private _updatedAt = -Infinity;
   private readonly _events = element('span', 'jp-SseView-events');
   private readonly _gaps = element('span', 'jp-SseView-gaps');
   private readonly _watching = element('span', 'jp-SseView-watching');

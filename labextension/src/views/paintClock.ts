@@ -1,10 +1,13 @@
 import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 
 const REFRESH_MS = 500;
-/** All cards together may paint this long per frame before frames get fewer. */
-const BUDGET_MS = 12;
-const RELAXED_MS = 5;
+/** All cards together may paint for this share of the time before frames get fewer: 12 ms at 30 a second. */
+const BUDGET = 0.36;
+/** Below this share frames get more again; less than half of the budget, so that it does not swing. */
+const RELAXED = 0.15;
 const MIN_FPS = 4;
+/** For those who asked their system for less motion. */
+const REDUCED_FPS = 2;
 const SMOOTHING = 0.1;
 
 /** A card that paints. */
@@ -49,10 +52,24 @@ export class PaintClock implements IDisposable {
     });
   }
 
-  /** Something may have changed: look at the next frame. */
+  /** Something may have changed: look at the next frame that is due. */
   request(): void {
-    if (this._frame === null && this._painters.size > 0) {
-      this._frame = requestAnimationFrame(now => this._tick(now));
+    if (
+      this._frame !== null ||
+      this._wait !== null ||
+      this._painters.size === 0
+    ) {
+      return;
+    }
+    // Half a display frame early is on time.
+    const waitMs = this._lookedAt + 1000 / this._fps - 8 - performance.now();
+    if (waitMs > 4) {
+      this._wait = setTimeout(() => {
+        this._wait = null;
+        this._requestFrame();
+      }, waitMs);
+    } else {
+      this._requestFrame();
     }
   }
 
@@ -62,22 +79,26 @@ export class PaintClock implements IDisposable {
     this._rest();
   }
 
-  private _tick(now: number): void {
-    this._frame = null;
-    const isReduced = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    const fps = isReduced ? 2 : Math.max(MIN_FPS, this.maxFps / this._slowdown);
-    // Half a display frame early is on time.
-    if (now - this._paintedAt < 1000 / fps - 8) {
-      this.request();
-      return;
-    }
+  private get _fps(): number {
+    return this._reducedMotion.matches
+      ? REDUCED_FPS
+      : Math.max(MIN_FPS, this.maxFps / this._slowdown);
+  }
+
+  private _requestFrame(): void {
+    this._frame = requestAnimationFrame(() => {
+      this._frame = null;
+      this._lookedAt = performance.now();
+      this._tick();
+    });
+  }
+
+  private _tick(): void {
     const visible = [...this._painters].filter(painter => painter.isInView);
     const eager = visible.filter(painter => painter.wantsFrame());
     if (eager.length > 0) {
-      this._paintedAt = now;
-      const startedAt = performance.now();
       eager.forEach(painter => painter.paintFrame());
-      this._account(performance.now() - startedAt);
+      this._account(performance.now() - this._lookedAt);
     }
     if (eager.length > 0 || visible.some(painter => painter.isMoving)) {
       this.request();
@@ -86,12 +107,11 @@ export class PaintClock implements IDisposable {
 
   private _account(tookMs: number): void {
     this._meanMs += SMOOTHING * (tookMs - this._meanMs);
-    if (this._meanMs > BUDGET_MS && this.maxFps / this._slowdown > MIN_FPS) {
+    const share = (this._meanMs * this._fps) / 1000;
+    if (share > BUDGET && this._fps > MIN_FPS) {
       this._slowdown *= 2;
-      this._meanMs = (BUDGET_MS + RELAXED_MS) / 2;
-    } else if (this._meanMs < RELAXED_MS && this._slowdown > 1) {
+    } else if (share < RELAXED && this._slowdown > 1) {
       this._slowdown /= 2;
-      this._meanMs = (BUDGET_MS + RELAXED_MS) / 2;
     }
   }
 
@@ -109,16 +129,25 @@ export class PaintClock implements IDisposable {
       clearInterval(this._timer);
       this._timer = null;
     }
+    if (this._wait !== null) {
+      clearTimeout(this._wait);
+      this._wait = null;
+    }
     if (this._frame !== null) {
       cancelAnimationFrame(this._frame);
       this._frame = null;
     }
   }
 
+  // Asking for it anew costs more than a frame's other checks together.
+  private readonly _reducedMotion = matchMedia(
+    '(prefers-reduced-motion: reduce)'
+  );
   private readonly _painters = new Set<IPainter>();
   private _timer: ReturnType<typeof setInterval> | null = null;
   private _frame: number | null = null;
-  private _paintedAt = -Infinity;
+  private _wait: ReturnType<typeof setTimeout> | null = null;
+  private _lookedAt = -Infinity;
   private _meanMs = 0;
   private _slowdown = 1;
   private _isDisposed = false;

@@ -20,7 +20,7 @@ import {
 /** Legend values change at most this often, so that they can be read. */
 const LEGEND_MS = 100;
 /** The picture moves on when it would have moved by this much: device px. */
-const STEP_PX = 0.25;
+const STEP_PX = 0.5;
 const ZOOM = 0.8;
 /** A field that names a time counts as the present when it is this close to the append time. */
 const PRESENT_MS = 60_000;
