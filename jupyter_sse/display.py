@@ -52,10 +52,21 @@ class View:
         self._options = options
         self._display_id = uuid.uuid4().hex
         self._pictured_events = -1
+        self._is_shown = False
+
+    def replaced(self, run: int | None) -> View:
+        """Return a view of another run, which is shown where this one stands."""
+        view = View(self._client, self.name, self._options, self.origin, run)
+        view._display_id = self._display_id
+        view._is_shown = True
+        return view
 
     def show(self) -> None:
         """Display the view in the cell that asks for it, and keep its picture up to date."""
-        self._publish(self._bundle(None, None), is_update=False)
+        # A terminal cannot change what it has printed.
+        if self.origin.is_kernel or not self._is_shown:
+            self._publish(self._bundle(None, None), is_update=self._is_shown)
+        self._is_shown = True
         if self.origin.is_kernel:
             self._client.pictures.add(self)
 

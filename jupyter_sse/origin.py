@@ -75,6 +75,14 @@ class Origin:
             return self.cell_id == other.cell_id
         return self.execution_count == other.execution_count
 
+    def is_same_execution(self, other: Origin) -> bool:
+        """Say whether both are one and the same execution of a cell, or of a program."""
+        return self._execution == other._execution
+
+    @property
+    def _execution(self) -> tuple[Any, int | None]:
+        return ((self.parent or {}).get("header") or {}).get("msg_id"), self.execution_count
+
     def run(self, function: Callable[..., object], *arguments: object) -> None:
         """Call a function, in this thread, with the cell's context, and with prints that go to the cell."""
         context = self.context.copy()

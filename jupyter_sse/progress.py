@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -15,12 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
     from jupyter_sse._rust import Producer
+    from jupyter_sse.client import Client
     from jupyter_sse.display import View
+    from jupyter_sse.options import ViewOptions
 
 Item = TypeVar("Item")
 
 INTERVAL = 0.1
 """Seconds between two events, at least; the last one is always sent."""
+
+_lock = threading.Lock()
+# What a cell has tracked without a name: its last execution, and the number of each place in the code.
+_places: dict[str, tuple[Origin, dict[object, int]]] = {}
+# The view of each stream that was shown last.
+_views: dict[str, View] = {}
 
 
 def track(
@@ -37,7 +47,8 @@ def track(
 
     Args:
         iterable: what is iterated over, with ``for`` or ``async for``.
-        name: of the stream; that of the cell, with ``/track`` behind it, where none is given.
+        name: of the stream; that of the cell, with ``/track`` behind it, where none is given. A second ``track`` in the
+            cell is ``/track-2``. A loop that runs again, as in another loop, is shown where it was.
         total: how many there are, where ``len`` does not know.
 
     Raises:
@@ -46,8 +57,36 @@ def track(
     """
     origin = Origin.here()
     if name is None:
-        name = f"{cell_stream_name(origin, client().place.notebook)}/track"
+        caller = sys._getframe(1)
+        base = f"{cell_stream_name(origin, client().place.notebook)}/track"
+        name = _numbered(base, origin, (caller.f_code, caller.f_lasti))
     return Track(iterable, name, total if total is not None else _length(iterable), origin)
+
+
+def _numbered(base: str, origin: Origin, place: object) -> str:
+    """Return a name of its own for each place in a cell's code, the same whenever the cell runs."""
+    with _lock:
+        execution, numbers = _places.get(base, (origin, {}))
+        if not execution.is_same_execution(origin):
+            numbers = {}
+        _places[base] = (origin, numbers)
+        number = numbers.setdefault(place, len(numbers) + 1)
+    return base if number == 1 else f"{base}-{number}"
+
+
+def _show(here: Client, name: str, options: ViewOptions, origin: Origin, run: int | None) -> View:
+    """Show a run below its cell, in the place of an earlier run that the same execution has shown."""
+    from jupyter_sse.display import View
+
+    with _lock:
+        shown = _views.get(name)
+        if shown is not None and shown.origin.is_same_execution(origin):
+            view = shown.replaced(run)
+        else:
+            view = View(here, name, options, origin, run)
+        _views[name] = view
+    view.show()
+    return view
 
 
 def _length(iterable: Any) -> int | None:
@@ -103,10 +142,7 @@ class _Report:
         options = stream_options(view="progress", origin=self._origin)
         self._producer = here.open(self._name, "run", options.as_json(), self)
         if self._origin.shell is not None:
-            from jupyter_sse.display import View
-
-            self._view = View(here, self._name, options.view, self._origin, self._producer.run)
-            self._view.show()
+            self._view = _show(here, self._name, options.view, self._origin, self._producer.run)
         self._begun = monotonic()
         self._next = self._begun
         self.send(self._begun)

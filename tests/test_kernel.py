@@ -513,6 +513,45 @@ class TestView:
         assert MIME_TYPE not in kernel.good(f"%%sse {name}\nyield 1").displays[0]
 
 
+class TestTrack:
+    """What loops show below their cell."""
+
+    def test_a_loop_in_a_loop_is_shown_once(self, kernel: LoneKernel, name: str) -> None:
+        cell = kernel.good(
+            f"for _ in sse.track(range(3), '{name}/outer'):\n"
+            f"    for _ in sse.track(range(5), '{name}/inner'):\n"
+            "        time.sleep(0.01)"
+        )
+        shown = [bundle["text/plain"].split()[1] for bundle in cell.displays]
+        assert shown == [f"{name}/outer", f"{name}/inner"]
+        # What stands there at last is the last run's.
+        cell.wait(
+            lambda cell: any(
+                f"{name}/inner" in bundle["text/plain"]
+                and "run 3)" in bundle["text/plain"]
+                and "done" in bundle["text/plain"]
+                for bundle in cell.updates
+            ),
+            "the last picture",
+        )
+
+    def test_loops_without_a_name_have_streams_of_their_own(self, kernel: LoneKernel, name: str) -> None:
+        code = (
+            "for _ in sse.track(range(2)):\n    for _ in sse.track(range(2)):\n        pass\n"
+            "for _ in sse.track(range(4)):\n    pass"
+        )
+        for _ in range(2):
+            cell = kernel.good(code, name)
+            streams = [bundle["text/plain"].split()[1] for bundle in cell.displays]
+            assert [stream.rpartition("/")[2] for stream in streams] == ["track", "track-2", "track-3"]
+            assert [end_of(kernel, stream)["reason"] for stream in streams] == ["done"] * 3
+        assert values(kernel, streams[0])[-1]["n"] == 2
+
+    def test_a_cell_that_runs_again_shows_its_loop_again(self, kernel: LoneKernel, name: str) -> None:
+        code = f"for _ in sse.track(range(2), {name!r}):\n    pass"
+        assert [len(kernel.good(code, "again").displays) for _ in range(2)] == [1, 1]
+
+
 class TestEndOfKernel:
     """What a kernel leaves when it ends."""
 
