@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,12 @@ VIEW_KINDS = ("plot", "table", "log", "value", "progress", "raw")
 HISTORY_BOUNDS = ("events", "bytes", "seconds")
 DEFAULT_HISTORY_BYTES = 16 << 20
 BYTES_PER_EVENT = 1024
+
+# What the views read, in labextension/src/views/plot/window.ts.
+_WINDOW = re.compile(
+    r"\s*(all|(?P<amount>\d+(\.\d+)?)\s*(points?|ms|s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?)?)\s*",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ def stream_options(
     return StreamOptions(
         history=None if history is None else _history(history),
         ping_interval=ping_interval,
-        view=ViewOptions(view, x, y, None if window is None else str(window)),
+        view=ViewOptions(view, x, y, None if window is None else check_window(window)),
         origin="" if origin is None else origin.text,
     )
 
@@ -109,6 +116,18 @@ def _history(history: int | Mapping[str, float]) -> dict[str, float]:
         raise ValueError(f"history: expected a number of events, or a dict of bounds, got {history!r}")
     # A number alone is meant: the default bound on bytes must not undercut it.
     return {"events": history, "bytes": max(DEFAULT_HISTORY_BYTES, history * BYTES_PER_EVENT)}
+
+
+def check_window(window: str | float) -> str:
+    """Return how much of the x axis is shown as views read it.
+
+    Raises:
+        ValueError: it is none of a time, a number of points, and "all".
+    """
+    match = _WINDOW.fullmatch(str(window))
+    if match is None or (match["amount"] is not None and float(match["amount"]) <= 0):
+        raise ValueError(f"window: expected a time such as '60s', a number of points, or 'all', got {window!r}")
+    return str(window)
 
 
 def _is_number(value: object) -> bool:

@@ -6,7 +6,7 @@ from ipywidgets import DOMWidget, register
 from traitlets import Int, List, Unicode, validate
 
 from jupyter_sse._rust import check_name
-from jupyter_sse.options import VIEW_KINDS
+from jupyter_sse.options import VIEW_KINDS, check_window
 
 MODULE_VERSION = "^1.0.0"
 
@@ -60,6 +60,11 @@ class StreamView(DOMWidget):
         if kind is not None and kind not in VIEW_KINDS:
             raise ValueError(f"kind: expected one of {', '.join(VIEW_KINDS)}, got {kind!r}")
         return kind
+
+    @validate("window")
+    def _check_window(self, proposal: dict[str, str | None]) -> str | None:
+        window = proposal["value"]
+        return None if window is None else check_window(window)
 
     @validate("height")
     def _check_height(self, proposal: dict[str, int]) -> int:

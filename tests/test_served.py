@@ -306,3 +306,4 @@ def test_a_widget_names_its_stream(cells: ServedKernel) -> None:
     )
     assert "StreamNameError" in cells.run("sse.StreamView('lo ss')").error
     assert "kind: expected" in cells.run("sse.StreamView('loss', kind='pie')").error
+    assert "window: expected" in cells.run("sse.StreamView('loss', window='soon')").error

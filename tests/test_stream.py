@@ -185,11 +185,19 @@ class TestOptions:
             {"ping_interval": 0},
             {"ping_interval": "1"},
             {"view": "pie"},
+            {"window": "abc"},
+            {"window": "60 parsecs"},
+            {"window": "0s"},
+            {"window": -5},
         ],
     )
     def test_a_wrong_option_is_named(self, name: str, options: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=next(iter(options))):
             sse.stream(name, **options)
+
+    @pytest.mark.parametrize("window", ["60s", "60 s", "5 min", "1.5h", "2 Days", "1000", 1000, "100 points", "all"])
+    def test_a_window_is_a_time_or_a_number_of_points(self, name: str, window: str | int) -> None:
+        assert sse.stream(name, window=window).stats()["options"]["view"]["window"] == str(window)
 
 
 class TestTable:
