@@ -137,8 +137,14 @@ export class Card extends Widget implements IViewHost, IPainter {
 
   /** The output was rendered again: the same stream, perhaps with a newer picture. */
   refreshDisplay(display: IDisplay): void {
+    const before = JSON.stringify(this._display.view);
     this._display = display;
-    this._renew();
+    if (this.model.events > 0 && JSON.stringify(display.view) === before) {
+      // What is saved changes nothing of what is live, nor of what is paused.
+      this.refresh();
+    } else {
+      this._renew();
+    }
   }
 
   togglePause(): void {
