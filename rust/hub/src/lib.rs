@@ -37,6 +37,8 @@ mod slots;
 mod socket;
 pub mod start;
 pub mod state;
+#[cfg(test)]
+mod state_test;
 pub mod stream;
 pub mod subscription;
 mod token;

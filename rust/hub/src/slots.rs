@@ -168,6 +168,10 @@ impl Slots {
         }
     }
 
+    pub(crate) fn has_timer(&self, id: usize) -> bool {
+        self.all.get(id).is_some_and(|slot| slot.timer.is_some())
+    }
+
     /// When the first timer is due, or may be.
     pub(crate) fn next_timer(&self) -> Option<u64> {
         self.timers.peek().map(|Reverse((due, ..))| *due)

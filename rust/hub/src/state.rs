@@ -144,10 +144,10 @@ impl State {
         self.streams.get_mut(&key)
     }
 
-    /// So many connections read a stream now.
-    pub(crate) fn set_subscribers(&mut self, key: StreamKey, count: usize) {
+    /// So many connections read a stream now, not counting those that only pass by.
+    pub(crate) fn set_subscribers(&mut self, key: StreamKey, count: usize, is_read: bool) {
         if let Some(stream) = self.streams.get_mut(&key) {
-            stream.subscribers = count;
+            (stream.subscribers, stream.is_read) = (count, is_read);
         }
     }
 
@@ -177,9 +177,12 @@ impl State {
     }
 
     pub(crate) fn take_dirty(&mut self) -> Vec<StreamKey> {
-        let mut dirty = std::mem::take(&mut self.dirty);
-        dirty.sort_unstable();
-        dirty.dedup();
+        let dirty = std::mem::take(&mut self.dirty);
+        for key in &dirty {
+            if let Some(stream) = self.streams.get_mut(key) {
+                stream.is_dirty = false;
+            }
+        }
         dirty
     }
 
@@ -199,7 +202,9 @@ impl State {
     }
 
     pub(crate) fn mark_dirty(&mut self, key: StreamKey) {
-        if self.dirty.last() != Some(&key) {
+        if let Some(stream) = self.streams.get_mut(&key)
+            && !std::mem::replace(&mut stream.is_dirty, true)
+        {
             self.dirty.push(key);
         }
     }
@@ -222,9 +227,7 @@ impl State {
         self.counters.events += 1;
         self.counters.event_bytes += incoming.body.len() as u64;
         self.mark_dirty(key);
-        if self.held_bytes > self.options.max_total_bytes {
-            self.shed();
-        }
+        self.make_room(key);
         Some(Position {
             epoch: self.epoch,
             seq: self.seq,
@@ -232,17 +235,37 @@ impl State {
         })
     }
 
-    /// The largest log gives way: a quiet stream never pays for a noisy one. An eighth of it, so that the search is rare.
-    fn shed(&mut self) {
-        let largest = self
-            .streams
-            .iter_mut()
-            .max_by_key(|(_, stream)| stream.log.held_bytes());
-        let Some((_, stream)) = largest else { return };
-        let before = stream.log.held_bytes();
+    /// Keeps to what all logs may hold: whoever has more than its share and grows gives way, else the largest. A quiet stream never
+    /// pays for a noisy one.
+    fn make_room(&mut self, growing: StreamKey) {
+        let most = self.options.max_total_bytes;
+        while self.held_bytes > most {
+            let share = most / self.streams.len().max(1);
+            let held = |stream: &Stream| stream.log.held_bytes();
+            let payer = match self.streams.get(&growing) {
+                Some(stream) if held(stream) > share => growing,
+                _ => {
+                    let largest = self.streams.iter().max_by_key(|(_, it)| held(it));
+                    largest.map_or(growing, |(&key, _)| key)
+                }
+            };
+            if !self.shed(payer) {
+                return;
+            }
+        }
+    }
+
+    /// Takes an eighth of a log, so that this comes up rarely. Returns whether there was anything.
+    fn shed(&mut self, key: StreamKey) -> bool {
         let excess = self.held_bytes.saturating_sub(self.options.max_total_bytes);
+        let Some(stream) = self.streams.get_mut(&key) else {
+            return false;
+        };
+        let before = stream.log.held_bytes();
         stream.log.shed(excess.max(before / 8));
-        self.held_bytes = (self.held_bytes + stream.log.held_bytes()).saturating_sub(before);
+        let freed = before - stream.log.held_bytes();
+        self.held_bytes = self.held_bytes.saturating_sub(freed);
+        freed > 0
     }
 
     /// Gets or makes the stream and starts a run in it.

@@ -135,8 +135,12 @@ pub struct Stream {
     pub holes: Holes,
     /// How many of them before the current run.
     pub lost_before_run: u64,
-    /// Connections that read it now.
+    /// Connections that read it now, without those that only pass by.
     pub subscribers: usize,
+    /// Somebody reads it now.
+    pub is_read: bool,
+    /// It stands in the list of those that have something new.
+    pub(crate) is_dirty: bool,
     /// When its producers were told to stop, in unix milliseconds.
     pub stopping_since: Option<u64>,
     rate: Rate,
@@ -158,6 +162,8 @@ impl Stream {
             holes: Holes::resume(last.n + 1, last.lost, last.lost_seq),
             lost_before_run: last.lost,
             subscribers: 0,
+            is_read: false,
+            is_dirty: false,
             stopping_since: None,
             rate: Rate::default(),
         }
@@ -209,11 +215,7 @@ impl Stream {
 
     /// Frees what no reader can ask for any more.
     pub(crate) fn trim(&mut self, live_window: usize) {
-        self.log.trim(if self.subscribers == 0 {
-            0
-        } else {
-            live_window
-        });
+        self.log.trim(if self.is_read { live_window } else { 0 });
         self.drop_old_marks();
     }
 

@@ -263,7 +263,8 @@ impl World {
         let mut state = lock(&self.state);
         let keys: Vec<_> = state.streams().map(|(key, _)| key).collect();
         for key in keys {
-            state.set_subscribers(key, counts.get(&key).copied().unwrap_or_default());
+            let count = counts.get(&key).copied().unwrap_or_default();
+            state.set_subscribers(key, count, count > 0);
         }
         state.take_dirty();
         if state.take_created().is_empty() {

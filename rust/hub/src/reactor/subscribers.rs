@@ -11,6 +11,9 @@ use crate::state::{State, StreamKey};
 /// How long other readers wait at the most to be told of those who came and left, in milliseconds.
 const TELLING: u64 = 1000;
 
+/// How long a subscriber is left alone at the most, in milliseconds.
+const LONGEST_REST: u64 = 60_000;
+
 impl Reactor {
     /// A subscriber comes in.
     pub(super) fn begin(&mut self, connection: Connection) -> Option<ReaderId> {
@@ -40,7 +43,9 @@ impl Reactor {
                 match reader.serve(&self.shared, &mut self.batch) {
                     Served::Rests => {
                         self.slots.await_room(id, false);
-                        self.arm(id);
+                        if !self.slots.has_timer(id) {
+                            self.arm(id);
+                        }
                     }
                     Served::Blocked => self.slots.await_room(id, true),
                     Served::WantsMore => self.slots.call_again(id),
@@ -51,11 +56,13 @@ impl Reactor {
         }
     }
 
-    /// Sets the timer of a subscriber that rests.
+    /// Sets the timer of a subscriber that rests. One that has a timer needs no other when it is written to: that only moves its
+    /// keep-alive further away.
     fn arm(&mut self, id: ReaderId) {
         let now = self.shared.clock.now();
         if let Some(due) = self.with_reader(id, |reader, state| reader.deadline(state, now)) {
-            self.slots.set_timer(id, due);
+            // The next run of a stream may ask for a shorter interval.
+            self.slots.set_timer(id, due.min(now.mono + LONGEST_REST));
         }
     }
 
@@ -140,7 +147,8 @@ impl Reactor {
         connection.with_reader(&self.shared.state, |reader, state| {
             audience.enter(id, &reader.subscription);
             for key in reader.subscription.keys() {
-                state.set_subscribers(key, audience.count(key));
+                let is_read = !audience.readers(key).is_empty();
+                state.set_subscribers(key, audience.count(key), is_read);
                 recounted.insert(key);
             }
         });
@@ -155,7 +163,8 @@ impl Reactor {
         connection.with_reader(&self.shared.state, |reader, state| {
             audience.leave(id, &reader.subscription);
             for key in reader.subscription.keys() {
-                state.set_subscribers(key, audience.count(key));
+                let is_read = !audience.readers(key).is_empty();
+                state.set_subscribers(key, audience.count(key), is_read);
                 recounted.insert(key);
             }
         });
@@ -170,6 +179,8 @@ impl Reactor {
         for key in std::mem::take(&mut self.recounted) {
             for id in self.audience.listeners(key).to_vec() {
                 self.serve(id);
+                // It may have been told too recently.
+                self.arm(id);
             }
         }
     }
