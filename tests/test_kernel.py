@@ -512,6 +512,10 @@ class TestView:
     def test_without_a_server_there_is_no_live_view_to_connect(self, kernel: LoneKernel, name: str) -> None:
         assert MIME_TYPE not in kernel.good(f"%%sse {name}\nyield 1").displays[0]
 
+    def test_one_event_is_one_event(self, kernel: LoneKernel, name: str) -> None:
+        cell = kernel.good(f"%%sse {name}\nyield 1")
+        cell.wait(lambda cell: cell.updates and ": 1 event, done" in cell.updates[-1]["text/plain"], "the caption")
+
 
 class TestTrack:
     """What loops show below their cell."""
