@@ -252,8 +252,9 @@ impl Hub {
             return;
         };
         self.shared.command(Command::Close);
-        let deadline = Instant::now() + patience;
-        while !thread.is_finished() && Instant::now() < deadline {
+        // A patience without bound has no deadline.
+        let deadline = Instant::now().checked_add(patience);
+        while !thread.is_finished() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
             thread::sleep(Duration::from_millis(1));
         }
         if thread.is_finished() {

@@ -1,8 +1,14 @@
 //! The hub: the streams of one server, and the thread that carries them to their subscribers. No Python, no GIL.
 //!
-//! Inside out: [`log`] holds one stream's events, [`stream`] adds runs and producers, [`state`] is all of them behind one lock;
-//! [`subscription`] is one reader's cursors, [`links`] one kernel's frames. These are pure. Around them stand `reactor`, the thread that
-//! does the I/O, and [`Hub`], the handle that others hold.
+//! Inside out:
+//!
+//! - [`log`] holds one stream's events (`blocks`: its bytes, `line`: how they read), [`holes`] what never came, [`stream`] adds runs and
+//!   producers; [`state`] is all of them behind one lock, `departed` what is left of those that are gone.
+//! - [`subscription`] is one reader: a `cursor` in each of its streams, each with a [`start`]; [`control`] is what the hub itself says.
+//! - `links` is what a kernel's frames do: `opening` streams, `request`s; `block` says what is an event at all.
+//!
+//! These are pure. Around them stands the I/O: `reactor`, the thread, with its `slots`; `peer`, `connection`, `reader` and `portable`, what
+//! it carries; `audience`, whom it wakes; `process`, whom it watches. [`Hub`] is the handle that others hold.
 
 mod audience;
 mod block;

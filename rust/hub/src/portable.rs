@@ -31,7 +31,7 @@ pub struct Piece {
 #[derive(Debug)]
 struct Entry {
     reader: Arc<Mutex<Reader>>,
-    /// A piece is out and not yet reported as written.
+    /// A piece is being made, or out and not yet reported as written: there is never more than one.
     is_busy: bool,
     is_ready: bool,
 }
@@ -127,7 +127,11 @@ impl Portable {
             let mut reader = lock(&reader);
             let next = reader.next(state, now, &mut shared);
             let bytes: Arc<[u8]> = match next {
-                Next::Rest => continue,
+                Next::Rest => {
+                    drop(reader);
+                    self.rest(id);
+                    continue;
+                }
                 Next::Close => Arc::default(),
                 Next::Pending => {
                     let bytes: Arc<[u8]> = reader.pending().into();
@@ -148,9 +152,6 @@ impl Portable {
             state.counters.deliveries += written;
             state.counters.delivered_bytes += bytes.len() as u64;
             drop(state);
-            if let Some(entry) = lock(&self.readers).all.get_mut(&id) {
-                entry.is_busy = true;
-            }
             pieces.push(Piece {
                 id,
                 bytes,
@@ -171,12 +172,25 @@ impl Portable {
         let ids = std::mem::take(&mut readers.ready);
         let mut ready = Vec::with_capacity(ids.len());
         for id in ids {
-            if let Some(entry) = readers.all.get_mut(&id) {
-                entry.is_ready = false;
+            if let Some(entry) = readers.all.get_mut(&id).filter(|entry| !entry.is_busy) {
+                (entry.is_ready, entry.is_busy) = (false, true);
                 ready.push((id, Arc::clone(&entry.reader)));
             }
         }
         ready
+    }
+
+    /// There was nothing for this reader, unless something came while it was looked for.
+    fn rest(&self, id: u64) {
+        let mut readers = lock(&self.readers);
+        let Some(entry) = readers.all.get_mut(&id) else {
+            return;
+        };
+        entry.is_busy = false;
+        if entry.is_ready {
+            readers.ready.push(id);
+            self.signal(&mut readers);
+        }
     }
 
     fn signal(&self, readers: &mut Readers) {

@@ -10,6 +10,9 @@ use crate::holes::Holes;
 use crate::log::Log;
 use crate::options::HistoryBounds;
 
+/// The most starts of runs that are kept. A reader that is further behind is not told of the older ones.
+const MAX_MARKS: usize = 1024;
+
 /// Names one link (one process that produces).
 pub type LinkId = [u8; 16];
 
@@ -236,7 +239,9 @@ impl Stream {
     }
 
     fn drop_old_marks(&mut self) {
-        while self.marks.len() > 1 && self.marks[1].first <= self.log.first() {
+        while self.marks.len() > 1
+            && (self.marks[1].first <= self.log.first() || self.marks.len() > MAX_MARKS)
+        {
             self.marks.pop_front();
         }
     }

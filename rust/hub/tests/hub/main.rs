@@ -7,3 +7,4 @@ mod coming;
 mod kernel;
 mod links;
 mod patience;
+mod portable;
