@@ -126,6 +126,13 @@ OVERLAPS = """card => {
             found.push(`part ${number} lies on the one before it`);
         }
     });
+    for (const value of card.querySelectorAll('.jp-SseView-valueText, .jp-SseView-progressShare')) {
+        const box = value.getBoundingClientRect();
+        const room = card.querySelector('.jp-SseView-middle').getBoundingClientRect();
+        if (box.width === 0 || box.left < room.left || box.right > room.right) {
+            found.push(`${value.textContent} is cut off`);
+        }
+    }
     if (card.scrollWidth > card.clientWidth) {
         found.push('the card is wider than its place');
     }
