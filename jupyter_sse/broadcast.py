@@ -11,10 +11,12 @@ from jupyter_sse.client import client
 from jupyter_sse.options import StreamOptions, stream_options
 from jupyter_sse.origin import Origin
 from jupyter_sse.start import start_run
+from jupyter_sse.subscribe import subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
+    from jupyter_sse._rust import ServerSentEvent
     from jupyter_sse.run import Run
     from jupyter_sse.stream import Stream
 
@@ -126,6 +128,14 @@ class Broadcast:
         from jupyter_sse.stream import stream
 
         return stream(self.name)
+
+    def __iter__(self) -> Iterator[ServerSentEvent]:
+        """Read the stream, as ``subscribe`` does."""
+        return iter(subscribe(self.name))
+
+    def __aiter__(self) -> AsyncIterator[ServerSentEvent]:
+        """Read the stream, as ``subscribe`` does."""
+        return aiter(subscribe(self.name))
 
     def stop(self) -> None:
         """Stop the run, and wait until the generator's ``finally`` has run."""

@@ -138,7 +138,7 @@ class View:
         if state == "ended":
             state = (stats["end"] or {}).get("reason", "ended")
         saved = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
-        count = stats["events"]
+        count = stats["run_events"]
         events = "1 event" if count == 1 else f"{count:,} events"
         return f"Stream {self.name} ({self.origin.text}{run}): {events}, {state}; saved {saved}"
 

@@ -112,12 +112,12 @@ class SSEMagics(Magics):
 
 
 class StreamList:
-    """What ``%sse list`` shows."""
+    """What ``%sse list`` shows: what lives first, then what has ended; events of the current run."""
 
     HEAD = ("name", "state", "run", "events", "per second", "readers", "producer")
 
     def __init__(self, streams: list[dict[str, Any]]) -> None:
-        self.streams = streams
+        self.streams = sorted(streams, key=lambda one: (one["end"] is not None, one["name"]))
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
@@ -125,7 +125,7 @@ class StreamList:
                 one["name"],
                 one["state"] if one["end"] is None else one["end"]["reason"],
                 str(one["run"]),
-                f"{one['events']:,}",
+                f"{one['run_events']:,}",
                 f"{one['rate']:,.1f}",
                 str(one["subscribers"]),
                 (one["producer"] or {}).get("label", one["kind"]),

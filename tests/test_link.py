@@ -232,7 +232,7 @@ def test_end_tells_the_reason_and_the_error(hub: Hub, link: Link) -> None:
     assert link.flush(PATIENCE)
     assert json.loads(hub.stream("a"))["end"] == {
         "reason": "error",
-        "error": {"type": "ValueError", "message": "no"},
+        "error": {"type": "ValueError", "message": "no", "line": None},
     }
     producer.end("done")
     with pytest.raises(StreamEndedError, match='"a" has ended; open it again'):

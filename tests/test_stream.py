@@ -453,6 +453,14 @@ class TestBroadcast:
         wait_until(lambda: values(name) == [0, 1, 2], "the second run")
         assert count.stream.stats()["run"] == 2
 
+    async def test_whoever_has_it_reads_it_in_both_ways(self, name: str) -> None:
+        @sse.broadcast(name)
+        def count() -> Any:
+            yield from range(3)
+
+        assert [event.data for event in count] == ["0", "1", "2"]
+        assert [event.data async for event in count] == ["0", "1", "2"]
+
     def test_it_raises_early_errors(self, name: str) -> None:
         with pytest.raises(ZeroDivisionError):
 

@@ -278,6 +278,7 @@ impl Stream {
             "kind": self.run.kind.as_str(),
             "producer": self.run.producer.as_ref().map(ProducerInfo::to_json),
             "events": self.log.next() - 1,
+            "run_events": self.log.next() - self.run.first,
             "history": {"events": self.log.next() - self.log.history_first(), "bytes": self.log.history_bytes()},
             "rate": self.rate.per_second(now, self.run.started_at),
             "subscribers": self.subscribers,
