@@ -83,6 +83,7 @@ pub fn write_end(out: &mut Vec<u8>, stream: &Stream, end: &End, id: Option<&str>
         "status": null,
         "error": end.error,
         "run": stream.run.number,
+        "at": end.at,
     });
     write(out, "sse.end", id, &data);
 }

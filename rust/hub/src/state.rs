@@ -440,6 +440,8 @@ impl State {
         if let Some(stream) = self.streams.remove(&key) {
             self.held_bytes = self.held_bytes.saturating_sub(stream.log.held_bytes());
             self.names.remove(&stream.name);
+            // A later stream of this name is another one.
+            self.tokens.revoke(&stream.name);
             self.departed.remember(&stream.name, stream.last());
             self.removed.push(key);
         }
