@@ -31,7 +31,7 @@ help:
 	@echo "make setup        .venv with everything, both extensions enabled"
 	@echo "make lab          JupyterLab with the first notebook        [LAB_ARGS=…]"
 	@echo "make test         all tests: Rust, Python, TypeScript, JupyterLab in Chromium  [PYTEST_ARGS=…]"
-	@echo "make bench        the benchmarks, beside those of the peers [BENCH_ARGS=…]"
+	@echo "make bench        the benchmarks, beside those of the peers [WHAT=send]"
 	@echo "make lint         what CI would complain of"
 	@echo "make format       format all three languages"
 	@echo "make wheel        a wheel in $(WHEELS)/; make check-wheel installs it in a fresh environment"
@@ -83,7 +83,7 @@ browser: setup
 	fi
 
 bench: setup
-	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks $(WHAT)
 
 lint: setup $(NODE_MODULES)
 	$(BIN)/ruff check .
