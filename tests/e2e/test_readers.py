@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from curl import Curl
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,6 +136,8 @@ def test_events_of_a_stream_never_become_html(lab: Lab, notebook_file: Callable[
         notebook.run(cell_id)
         card = notebook.card(cell_id).wait_until_shown()
         card.wait_for_state("ended")
-        assert "<img" in card.locator.inner_text(), cell_id
+        # Drawn where it can be seen, in the next frame.
+        card.locator.scroll_into_view_if_needed()
+        expect(card.locator).to_contain_text("<img")
     assert notebook.page.evaluate("() => globalThis.isHacked") is None
     assert notebook.page.locator("img[src=x]").count() == 0
