@@ -231,8 +231,8 @@ impl Hub {
         let py = name.py();
         let text = checked_name(name)?;
         let mut encoded = Vec::with_capacity(events.len());
-        for event in &events {
-            encoded.push(self.encode(event)?);
+        for event in events {
+            encoded.push(self.encode(&event)?);
         }
         let incoming: Vec<Incoming<'_>> = encoded
             .iter()
