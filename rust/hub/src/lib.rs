@@ -2,7 +2,7 @@
 //!
 //! Inside out:
 //!
-//! - [`log`] holds one stream's events (`blocks`: its bytes, `line`: how they read), [`holes`] what never came, [`stream`] adds runs and
+//! - [`log`] holds one stream's events (`blocks`: its bytes, `line`: how they read, `own_ids`: how producers named them), [`holes`] what never came, [`stream`] adds runs and
 //!   producers; [`state`] is all of them behind one lock, `departed` what is left of those that are gone.
 //! - [`subscription`] is one reader: a `cursor` in each of its streams, each with a [`start`]; [`control`] is what the hub itself says.
 //! - `links` is what a kernel's frames do: `opening` streams, `request`s; `block` says what is an event at all.
@@ -31,6 +31,7 @@ mod model_test;
 mod number_map;
 mod opening;
 mod options;
+mod own_ids;
 mod peer;
 mod portable;
 mod process;

@@ -4,7 +4,7 @@
 //! stream. What is *held* is a suffix of all events; the *history* is a suffix of what is held and lies within the current run. Between
 //! the two lies the live window, which only readers that are connected can still get.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use jupyter_sse_codec::{Epoch, Position};
 
@@ -14,11 +14,10 @@ use crate::line::{
     IdText, LABEL_BYTES, id_in, split_event_line, split_id_line, write_event_line, write_id_line,
 };
 use crate::options::HistoryBounds;
+use crate::own_ids::{OWN_ID_BYTES, OwnIds};
 
 /// What one held event costs beyond its bytes on the wire.
 pub const ENTRY_BYTES: usize = std::mem::size_of::<Entry>();
-/// What an own id costs beyond its bytes, so that it is found.
-pub const OWN_ID_BYTES: usize = 64;
 /// What the lists of a log keep room for, however few events are held.
 const LEAST_ROOM: usize = 64;
 
@@ -50,11 +49,7 @@ pub struct Entry {
 
 impl Entry {
     fn cost(&self) -> usize {
-        let id = if self.own_id {
-            OWN_ID_BYTES + usize::from(self.id_len)
-        } else {
-            0
-        };
+        let id = if self.own_id { OWN_ID_BYTES } else { 0 };
         self.len as usize + ENTRY_BYTES + id
     }
 }
@@ -87,8 +82,7 @@ pub struct Log {
     bounds: HistoryBounds,
     blocks: Blocks,
     entries: VecDeque<Entry>,
-    /// The newest `n` under each own id that is held.
-    own_ids: HashMap<Box<[u8]>, u64>,
+    own_ids: OwnIds,
     /// `n` of the first event it ever took.
     birth: u64,
     /// The hub's place when that came: no older position is known to be of this log, unless its numbers go on from before.
@@ -117,7 +111,7 @@ impl Log {
             bounds,
             blocks: Blocks::default(),
             entries: VecDeque::new(),
-            own_ids: HashMap::new(),
+            own_ids: OwnIds::default(),
             birth: n + 1,
             birth_seq: seq,
             first: n + 1,
@@ -171,9 +165,14 @@ impl Log {
             .map_or(self.evicted_seq, |entry| entry.seq)
     }
 
-    /// What is held, in bytes, the fixed cost per event included.
+    /// What the held events take, in bytes, the fixed cost per event included.
     pub fn held_bytes(&self) -> usize {
         self.held_bytes
+    }
+
+    /// What all of it takes, in bytes: also what is still known of events that are gone.
+    pub fn bytes(&self) -> usize {
+        self.held_bytes + self.own_ids.gone_bytes()
     }
 
     /// What of it is history.
@@ -187,9 +186,11 @@ impl Log {
             .get(usize::try_from(n.checked_sub(self.first)?).ok()?)
     }
 
-    /// The newest held event with this own id.
+    /// The newest event with this own id. It may be gone: the ids of the newest that are gone are known for a while.
     pub fn find_own_id(&self, id: &[u8]) -> Option<u64> {
-        self.own_ids.get(id).copied()
+        let n = self.own_ids.find(id)?;
+        let is_other = |entry: &Entry| !entry.own_id || self.own_id(entry) != id;
+        (!self.entry(n).is_some_and(is_other)).then_some(n)
     }
 
     /// `n` of the first held event that comes after `seq`.
@@ -234,7 +235,7 @@ impl Log {
         self.history_bytes += entry.cost();
         self.entries.push_back(entry);
         if entry.own_id {
-            self.own_ids.insert(incoming.id.into(), n);
+            self.own_ids.add(incoming.id, n);
         }
         self.bound_history();
         n
@@ -278,10 +279,13 @@ impl Log {
         }
     }
 
-    /// Frees at least `bytes`, the oldest first, history or not.
+    /// Frees at least `bytes`: first what is known of events that are gone, then the oldest events, history or not.
     pub fn shed(&mut self, bytes: usize) {
-        let goal = self.held_bytes.saturating_sub(bytes);
-        while self.held_bytes > goal && !self.entries.is_empty() {
+        let goal = self.bytes().saturating_sub(bytes);
+        while self.bytes() > goal && !(self.own_ids.gone_bytes() == 0 && self.entries.is_empty()) {
+            if self.own_ids.forget_oldest() {
+                continue;
+            }
             if self.first == self.history_first {
                 self.leave_history();
             }
@@ -374,9 +378,7 @@ impl Log {
         };
         if entry.own_id {
             let id = self.own_id(&entry).to_vec();
-            if self.own_ids.get(id.as_slice()) == Some(&self.first) {
-                self.own_ids.remove(id.as_slice());
-            }
+            self.own_ids.leave(&id, self.first);
         }
         self.entries.pop_front();
         self.first += 1;
@@ -391,10 +393,6 @@ impl Log {
         let entries = self.entries.len().max(LEAST_ROOM);
         if self.entries.capacity() / 4 > entries {
             self.entries.shrink_to(2 * entries);
-        }
-        let ids = self.own_ids.len().max(LEAST_ROOM);
-        if self.own_ids.capacity() / 4 > ids {
-            self.own_ids.shrink_to(2 * ids);
         }
     }
 }

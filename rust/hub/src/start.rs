@@ -4,7 +4,11 @@ use jupyter_sse_codec::{Epoch, Position, end_id, is_end_id};
 
 use crate::control::{Gap, GapReason};
 use crate::departed::Last;
+use crate::links::cut;
 use crate::stream::Stream;
+
+/// The longest cursor that is looked at, in bytes: longer than every id that there can be, and told back to its sender.
+const MAX_CURSOR_BYTES: usize = 256;
 
 /// Where a reader wants to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +31,14 @@ impl Start {
             "latest" => Self::Latest,
             _ => match text.strip_prefix('-').and_then(|count| count.parse().ok()) {
                 Some(count) => Self::Last(count),
-                None => Self::After(text.to_owned()),
+                None => Self::after(text),
             },
         }
+    }
+
+    /// After what this cursor names.
+    pub fn after(cursor: &str) -> Self {
+        Self::After(cut(cursor, MAX_CURSOR_BYTES))
     }
 }
 

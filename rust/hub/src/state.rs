@@ -218,12 +218,12 @@ impl State {
     ) -> Option<Position> {
         let live_window = self.options.live_window_bytes;
         let stream = self.streams.get_mut(&key)?;
-        let before = stream.log.held_bytes();
+        let before = stream.log.bytes();
         self.seq += 1;
         let n = stream.log.append(&self.epoch, self.seq, now, incoming);
         stream.count_event(now);
         stream.trim(live_window);
-        self.held_bytes = (self.held_bytes + stream.log.held_bytes()).saturating_sub(before);
+        self.held_bytes = (self.held_bytes + stream.log.bytes()).saturating_sub(before);
         self.counters.events += 1;
         self.counters.event_bytes += incoming.body.len() as u64;
         self.mark_dirty(key);
@@ -241,7 +241,7 @@ impl State {
         let most = self.options.max_total_bytes;
         while self.held_bytes > most {
             let share = most / self.streams.len().max(1);
-            let held = |stream: &Stream| stream.log.held_bytes();
+            let held = |stream: &Stream| stream.log.bytes();
             let payer = match self.streams.get(&growing) {
                 Some(stream) if held(stream) > share => growing,
                 _ => {
@@ -261,9 +261,9 @@ impl State {
         let Some(stream) = self.streams.get_mut(&key) else {
             return false;
         };
-        let before = stream.log.held_bytes();
+        let before = stream.log.bytes();
         stream.log.shed(excess.max(before / 8));
-        let freed = before - stream.log.held_bytes();
+        let freed = before - stream.log.bytes();
         self.held_bytes = self.held_bytes.saturating_sub(freed);
         freed > 0
     }
@@ -279,12 +279,11 @@ impl State {
         if let Some(&key) = self.names.get(name) {
             let live_window = self.options.live_window_bytes;
             if let Some(stream) = self.streams.get_mut(&key) {
-                let before = stream.log.held_bytes();
+                let before = stream.log.bytes();
                 stream.start_run(kind, producer, now);
                 stream.log.set_bounds(self.options.history);
                 stream.trim(live_window);
-                self.held_bytes =
-                    (self.held_bytes + stream.log.held_bytes()).saturating_sub(before);
+                self.held_bytes = (self.held_bytes + stream.log.bytes()).saturating_sub(before);
             }
             self.mark_dirty(key);
             return Ok(key);
@@ -398,7 +397,7 @@ impl State {
         for (&key, stream) in &mut self.streams {
             stream.log.expire(now);
             stream.trim(live_window);
-            held_bytes += stream.log.held_bytes();
+            held_bytes += stream.log.bytes();
             match &stream.state {
                 RunState::Ended(end) if now >= end.at.saturating_add(retention) => over.push(key),
                 RunState::Ended(_) => {}
@@ -438,7 +437,7 @@ impl State {
 
     fn remove(&mut self, key: StreamKey) {
         if let Some(stream) = self.streams.remove(&key) {
-            self.held_bytes = self.held_bytes.saturating_sub(stream.log.held_bytes());
+            self.held_bytes = self.held_bytes.saturating_sub(stream.log.bytes());
             self.names.remove(&stream.name);
             // A later stream of this name is another one.
             self.tokens.revoke(&stream.name);

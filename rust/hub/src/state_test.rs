@@ -37,7 +37,7 @@ fn fill(state: &mut State, key: StreamKey, events: usize) {
 }
 
 fn held(state: &State, key: StreamKey) -> usize {
-    state.stream(key).map_or(0, |it| it.log.held_bytes())
+    state.stream(key).map_or(0, |it| it.log.bytes())
 }
 
 fn start_with_a_megabyte() -> State {

@@ -293,7 +293,12 @@ impl Client {
             self.loose.insert(name.to_owned());
         }
         match reason {
-            "epoch" | "ahead" | "unknown-id" => Place::After(place.least(), false),
+            "unknown-id" => {
+                let id = data["requested"].as_str().unwrap();
+                assert!(published.may_forget(id), "{name}: {id} could be known");
+                Place::After(place.least(), false)
+            }
+            "epoch" | "ahead" => Place::After(place.least(), false),
             "evicted" => {
                 // A position of many streams counts in none of them.
                 let has_number = !data["requested"].as_str().unwrap().ends_with("-0");

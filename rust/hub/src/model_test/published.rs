@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::holes::MAX_HOLES;
+use crate::own_ids::MAX_GONE;
 
 /// One event.
 #[derive(Debug, Clone)]
@@ -38,9 +39,18 @@ pub(super) struct Published {
     pub(super) holes: usize,
     /// It was removed at least once.
     pub(super) has_departed: bool,
+    /// The hub has so little room that it forgets ids when it likes.
+    pub(super) is_tight: bool,
 }
 
 impl Published {
+    pub(super) fn new(is_tight: bool) -> Self {
+        Self {
+            is_tight,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.units.len()
     }
@@ -63,6 +73,15 @@ impl Published {
     /// The hub may not know any more how many were lost where.
     pub(super) fn has_cut_holes(&self) -> bool {
         self.holes > MAX_HOLES || self.has_departed && self.holes > 0
+    }
+
+    /// Whether the hub may not know an own id any more.
+    pub(super) fn may_forget(&self, id: &str) -> bool {
+        let own = |unit: &&Unit| matches!(unit, Unit::Event(event) if !event.id.is_empty());
+        let is_it = |unit: &Unit| matches!(unit, Unit::Event(event) if event.id == id);
+        let place = self.units.iter().position(is_it);
+        let later = place.map(|place| self.units[place + 1..].iter().filter(own).count());
+        self.is_tight || self.has_departed || later.is_none_or(|later| later >= MAX_GONE)
     }
 
     /// The numbers begin anew: the hub has forgotten an earlier stream of this name.

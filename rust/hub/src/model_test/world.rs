@@ -50,13 +50,16 @@ impl World {
             ended_retention: Duration::from_secs(5),
             ..HubOptions::default()
         };
+        let is_tight = options.max_total_bytes < 1 << 20;
         let epoch = Epoch::from_random(u128::from(seed));
         let is_lossy = random.once_in(8);
         Self {
             random,
             state: Mutex::new(State::new(options, epoch)),
             epoch,
-            published: NAMES.map(|it| (it.to_owned(), Published::default())).into(),
+            published: NAMES
+                .map(|it| (it.to_owned(), Published::new(is_tight)))
+                .into(),
             clients: Vec::new(),
             shared: SharedBatch::default(),
             journal: Journal::default(),
@@ -285,7 +288,7 @@ impl World {
         let state = lock(&self.state);
         let mut held = 0;
         for (_, stream) in state.streams() {
-            held += stream.log.held_bytes();
+            held += stream.log.bytes();
             let live = stream.log.held_bytes() - stream.log.history_bytes();
             assert!(live <= state.options().live_window_bytes);
         }
