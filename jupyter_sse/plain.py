@@ -8,7 +8,8 @@ a walk through the whole value that knows where it is, so that an error can say 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterator, Mapping, MappingView, Sequence, Set
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from uuid import UUID
 
 from orjson import OPT_NON_STR_KEYS, OPT_SERIALIZE_NUMPY, Fragment, dumps
 
+from jupyter_sse._rust import MAX_EVENT_BYTES
 from jupyter_sse.error import EncodeError
 
 __all__ = ["dump_plainly", "dump_slowly", "may_hide_nat", "replace"]
@@ -30,10 +32,14 @@ _MAX_DEPTH = 250
 _SCALARS = (str, int, float, datetime, date, timedelta)
 _BYTES = (bytes, bytearray, memoryview)
 _SHOWN_CHARACTERS = 80
+_MAX_ITEMS = MAX_EVENT_BYTES // 2
+"""What an event has room for: an item and its comma take two bytes. A range of any length is small, its list is not."""
+
+_CONVERT = "convert it, for instance with float(), str(), list() or vars()"
 
 
 class _UnknownError(TypeError):
-    """JSON does not know the value, and nothing here can replace it."""
+    """JSON does not know the value, and nothing here can replace it. Its message is the remedy, where there is one."""
 
 
 def dump_slowly(value: Any) -> bytes:
@@ -207,8 +213,22 @@ def _by_protocol(value: Any) -> Any:
         return str(value) if value.is_finite() else None
     if isinstance(value, PurePath):
         return str(value)
-    if isinstance(value, (set, frozenset)):
+    return _by_collection(value)
+
+
+def _by_collection(value: Any) -> Any:
+    """What holds its items becomes a list or a dict; what makes them as it goes would be used up, so it is refused."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (Sequence, Set, MappingView, deque)):
+        if isinstance(value, range) and bool(value[_MAX_ITEMS:]):
+            raise _UnknownError(f"an event has room for {_MAX_ITEMS} items at most, send a part of it")
         return list(value)
+    if isinstance(value, Coroutine):
+        raise _UnknownError("await it")
+    if isinstance(value, (Iterator, AsyncIterable)):
+        loop = "async for item in …: yield item" if isinstance(value, AsyncIterable) else "yield from …"
+        raise _UnknownError(f"for one event make it a list, for an event for each of its items `{loop}`")
     raise _UnknownError
 
 
@@ -277,10 +297,9 @@ def _replaced(value: Any, path: str) -> Any:
         )
     try:
         return replace(value)
-    except _UnknownError:
+    except _UnknownError as error:
         raise EncodeError(
-            f"{path}: expected a value that JSON knows, got {_shown(value)}; "
-            "convert it, for instance with float(), str(), list() or vars()"
+            f"{path}: expected a value that JSON knows, got {_shown(value)}; {str(error) or _CONVERT}"
         ) from None
     except Exception as error:
         raise EncodeError(

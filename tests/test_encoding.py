@@ -11,7 +11,9 @@ import enum
 import json
 import subprocess
 import sys
+import types
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -93,6 +95,10 @@ class Unknown:
         return "<Unknown>"
 
 
+async def numbers() -> AsyncIterator[int]:
+    yield 1
+
+
 # --- which event --------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +163,15 @@ VALUES: list[tuple[Any, Any]] = [
     (PurePosixPath("/a/b"), "/a/b"),
     ({3}, [3]),
     (frozenset(), []),
+    (range(3), [0, 1, 2]),
+    (range(10, 0, -5), [10, 5]),
+    (collections.deque([1, 2], maxlen=2), [1, 2]),
+    ({"a": 1}.keys(), ["a"]),
+    ({"a": 1}.values(), [1]),
+    ({"a": 1}.items(), [["a", 1]]),
+    (types.MappingProxyType({"a": NAN}), {"a": None}),
+    (collections.ChainMap({"a": 1}, {"b": {2}}), {"b": [2], "a": 1}),
+    (collections.UserList([1]), [1]),
     (array.array("i", [1, 2]), [1, 2]),
     (Loss(), 0.5),
     (Tensor(), [1.0, None]),
@@ -257,7 +272,13 @@ REFUSED: list[tuple[Any, str]] = [
     (1j, r"data: expected a value that JSON knows, got 1j"),
     (np.array([1j]), r"data\[0\]: expected a value that JSON knows, got 1j"),
     (np.complex64(1), r"data: expected a value that JSON knows, got \(1\+0j\)"),
-    ((item for item in [1]), "data: expected a value that JSON knows, got <generator object"),
+    (
+        (item for item in [1]),
+        "data: expected .* got <generator object .*; for one event make it a list, .*`yield from …`",
+    ),
+    ({"a": map(str, [1])}, r"data\['a'\]: expected .* got <map object .*; for one event make it a list"),
+    (numbers(), "data: expected .* got <async_generator object .*`async for item in …: yield item`"),
+    (range(10**30), r"data: expected .* got range\(0, 10+\); an event has room for 524288 items at most"),
     (pl.LazyFrame({"a": [1]}), "data: expected a value that JSON knows, got <LazyFrame at"),
     ({(1, 2): 3}, r"data: expected keys that are text, numbers or dates, got \(1, 2\); convert it with str\(\)"),
     ({"a": {b"k": 3}}, r"data\['a'\]: expected keys that are text, numbers or dates, got b'k'"),
