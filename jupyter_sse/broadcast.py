@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
+import types
 from typing import TYPE_CHECKING, Any
 
 from jupyter_sse._rust import check_name
@@ -35,7 +37,8 @@ def broadcast(
     """Decorate a generator function: what it yields is a stream, whoever and however many read it.
 
     A function that can be called without arguments starts at once; else the first call starts it. Each call is a new
-    run of the stream, and ends the one before. In a notebook the cell shows the view.
+    run of the stream, and ends the one before: of a method too, whichever object it is called on. In a notebook the
+    cell shows the view.
 
         @sse.broadcast("cpu")
         def cpu():
@@ -90,6 +93,11 @@ class Broadcast:
         self, function: Callable[..., Any], name: str, options: StreamOptions, *, loop: str, shows: bool
     ) -> None:
         self._is_async = inspect.isasyncgenfunction(function)
+        if isinstance(function, staticmethod | classmethod):
+            kind = type(function).__name__
+            raise TypeError(
+                f"@broadcast({name!r}): expected a function with a yield, got a {kind}; write @{kind} above @broadcast"
+            )
         if not self._is_async and not inspect.isgeneratorfunction(function):
             raise TypeError(
                 f"@broadcast({name!r}): expected a function with a yield, got {function!r}; a function that returns an "
@@ -106,13 +114,14 @@ class Broadcast:
         """Start a new run; wait for its first yield, for a second at most.
 
         Raises:
+            TypeError: the function does not take these arguments; no run has started or ended.
             OwnedError: another kernel owns the stream's run.
             BaseException: what the generator raised in that time.
         """
         origin = Origin.here()
         run = start_run(
             self.name,
-            _CallSource(functools.partial(self._function, *arguments, **named)),
+            _CallSource(self._function(*arguments, **named)),
             is_async=self._is_async,
             loop=self._loop,
             options=self._options,
@@ -121,6 +130,14 @@ class Broadcast:
         )
         run.wait_for_first()
         return self
+
+    def __get__(self, instance: object, owner: type | None = None) -> Broadcast:
+        """Return what feeds the same stream with the method of one object."""
+        if instance is None:
+            return self
+        bound = copy.copy(self)
+        bound._function = bound.__wrapped__ = types.MethodType(self._function, instance)
+        return bound
 
     @property
     def stream(self) -> Stream:
@@ -156,13 +173,13 @@ class Broadcast:
 
 
 class _CallSource:
-    """A call of a generator function, of which each run is a life."""
+    """A call of a generator function, which has not run any of its code yet."""
 
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self._call = call
+    def __init__(self, generator: object) -> None:
+        self._generator = generator
 
     def make(self) -> tuple[Any, None]:
-        return self._call(), None
+        return self._generator, None
 
 
 def _needs_no_argument(function: Callable[..., Any]) -> bool:

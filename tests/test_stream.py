@@ -481,6 +481,62 @@ class TestBroadcast:
         with pytest.raises(TypeError, match="expected a function with a yield"):
             sse.broadcast(name)(lambda: [1, 2])
 
+    def test_a_method_feeds_the_stream_from_the_object_it_is_called_on(self, name: str) -> None:
+        class Sensor:
+            def __init__(self, values: list[int]) -> None:
+                self.values = values
+
+            @sse.broadcast(name)
+            def watch(self, factor: int) -> Any:
+                """What it does."""
+                yield from (value * factor for value in self.values)
+
+            @sse.broadcast(f"{name}/async")
+            async def watch_async(self) -> Any:
+                for value in self.values:
+                    yield value
+
+            @staticmethod
+            @sse.broadcast(f"{name}/static")
+            def watch_static(value: int) -> Any:
+                yield value
+
+        sensor = Sensor([1, 2])
+        sensor.watch(10)
+        assert [event.data for event in sensor.watch] == ["10", "20"]
+        Sensor([3]).watch(factor=2)
+        assert [event.data for event in Sensor.watch] == ["6"]
+        sensor.watch_async()
+        assert [event.data for event in sensor.watch_async] == ["1", "2"]
+        Sensor.watch_static(7)
+        assert [event.data for event in sse.subscribe(f"{name}/static")] == ["7"]
+        assert sensor.watch.stream.stats()["run"] == 2
+        assert sensor.watch.__doc__ == "What it does."
+        assert not sensor.watch.is_running
+
+    def test_wrong_arguments_are_refused_where_it_is_called_and_end_nothing(self, name: str) -> None:
+        class Sensor:
+            @sse.broadcast(name)
+            def watch(self) -> Any:
+                while True:
+                    yield 1
+                    threading.Event().wait(0.01)
+
+        sensor = Sensor()
+        sensor.watch()
+        with pytest.raises(TypeError, match=r"watch\(\) missing 1 required positional argument: 'self'"):
+            Sensor.watch()
+        assert sensor.watch.is_running
+        sensor.watch.stop()
+
+    def test_a_static_method_is_told_where_its_decorator_stands(self, name: str) -> None:
+        with pytest.raises(TypeError, match="write @staticmethod above @broadcast"):
+
+            @sse.broadcast(name)
+            @staticmethod
+            def watch() -> Any:
+                yield 1
+
     def test_a_bad_name_is_refused_where_it_stands(self) -> None:
         with pytest.raises(StreamNameError):
             sse.broadcast("a b")
