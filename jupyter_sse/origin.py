@@ -177,6 +177,12 @@ def _runtime_dir() -> str | None:
 
 
 def _segment(text: str) -> str:
-    """Return a text as one segment of a stream's name."""
+    """Return a text as one segment of a stream's name.
+
+    Spaces and such become dashes. Letters of other scripts would leave nothing but dashes, and so the same name for
+    every notebook in that script: a hash of the text keeps them apart.
+    """
     segment = re.sub(r"[^A-Za-z0-9._~-]", "-", text) or "-"
+    if not text.isascii():
+        return f"{segment}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
     return segment if segment.strip(".") else segment.replace(".", "-")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jupyter_sse._rust import check_name
 from jupyter_sse.client import KERNEL_VARIABLE, LINK_VARIABLE, find_place
 from jupyter_sse.origin import Origin, cell_stream_name, notebook_name
 
@@ -75,7 +76,8 @@ class TestNames:
         ("session", "name"),
         [
             ("my notes (2).ipynb", "my-notes--2-"),
-            ("ünï.ipynb", "-n-"),
+            ("ünï.ipynb", "-n--e975a529"),
+            ("日本/b.ipynb", "---cf2abf0c/b"),
             ("a/.../b.ipynb", "a/---/b"),
             ("a.b~c_d-e.ipynb", "a.b~c_d-e"),
             (".ipynb", "notebook"),
@@ -83,6 +85,14 @@ class TestNames:
     )
     def test_other_characters_become_dashes(self, session: str, name: str) -> None:
         assert self.name(session) == name
+
+    def test_names_in_other_scripts_stay_apart(self) -> None:
+        names = [self.name(f"{text}.ipynb") for text in ("日本", "中国", "été", "ötö", "--", "a\udc80", "a\udc81")]
+        assert len(set(names)) == len(names)
+        for name in names:
+            check_name(name)
+        cells = [cell_stream_name(Origin(cell_id=text), "n") for text in ("ä", "ö")]
+        assert cells[0] != cells[1]
 
     def test_long_names_are_cut_and_stay_apart(self) -> None:
         one, two = (self.name(f"{'x' * 300}{which}.ipynb") for which in "ab")
