@@ -12,6 +12,7 @@ from jupyter_sse._rust import Decoder, ServerSentEvent, check_name
 from jupyter_sse.client import client
 from jupyter_sse.error import LinkError, SSEError, UnknownStreamError
 from jupyter_sse.transport import (
+    HTTP_SCHEMES,
     DisconnectedError,
     RefusedError,
     StreamOverError,
@@ -48,7 +49,7 @@ def subscribe(name_or_url: str, *, last_event_id: str | int | None = None, token
     Iterating raises ``UnknownStreamError`` where there is no such stream, ``LinkError`` where it cannot be read.
     """
     cursor = None if last_event_id is None else str(last_event_id)
-    if name_or_url.startswith(("http://", "https://")):
+    if name_or_url.startswith(HTTP_SCHEMES):
         return Subscription(_Address(name_or_url, token), cursor)
     check_name(name_or_url)
     return Subscription(LocalStream(client().link_path, name_or_url), cursor)

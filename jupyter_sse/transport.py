@@ -30,6 +30,12 @@ _SUBSCRIBE = 2
 # A thread that waits for bytes notices so often, in seconds, that its run is being stopped.
 _NOTICE_INTERVAL = 0.5
 _LONGEST_ANSWER = 1 << 20
+# Of a server's refusal, which may be a page of any size, so much is read for its message.
+_LONGEST_REFUSAL = 1 << 16
+_LONGEST_MESSAGE = 500
+
+_UNIX_SCHEME = "http+unix://"
+HTTP_SCHEMES = ("http://", "https://", _UNIX_SCHEME)
 
 
 class DisconnectedError(SSEError):
@@ -172,19 +178,37 @@ def _check_answer(payload: bytes) -> None:
         _check_status(status, body.get("message", ""), None)
 
 
+def split_address(url: str) -> tuple[str, str | None]:
+    """Split an address that names a Unix socket, as Jupyter writes it, into one for HTTP and the socket's path.
+
+    Returns:
+        The address as it is, and None, where it names none.
+    """
+    if not url.startswith(_UNIX_SCHEME):
+        return url, None
+    path, slash, rest = url.removeprefix(_UNIX_SCHEME).partition("/")
+    return f"http://localhost{slash}{rest}", path.replace("%2F", "/")
+
+
 @contextmanager
 def read_http(url: str, headers: Mapping[str, str]) -> Iterator[Iterator[bytes]]:
     """Ask a server for a stream; the value iterates over what comes."""
     import httpx
 
+    url, unix_socket = split_address(url)
+    transport = None if unix_socket is None else httpx.HTTPTransport(uds=unix_socket)
     try:
         with (
-            httpx.Client(timeout=_timeout(), follow_redirects=False) as client,
+            httpx.Client(timeout=_timeout(), follow_redirects=False, transport=transport) as client,
             client.stream("GET", url, headers=_encoded(headers)) as response,
         ):
+            body = bytearray()
             if response.status_code != 200:
-                response.read()
-            _check_response(response)
+                for chunk in response.iter_raw(CHUNK_BYTES):
+                    body += chunk
+                    if len(body) > _LONGEST_REFUSAL:
+                        break
+            _check_response(response, body)
             yield response.iter_bytes()
     except httpx.TransportError as error:
         raise DisconnectedError(f"{type(error).__name__}: {error}") from error
@@ -195,14 +219,20 @@ async def read_http_async(url: str, headers: Mapping[str, str]) -> AsyncIterator
     """Do what ``read_http`` does, for event loops."""
     import httpx
 
+    url, unix_socket = split_address(url)
+    transport = None if unix_socket is None else httpx.AsyncHTTPTransport(uds=unix_socket)
     try:
         async with (
-            httpx.AsyncClient(timeout=_timeout(), follow_redirects=False) as client,
+            httpx.AsyncClient(timeout=_timeout(), follow_redirects=False, transport=transport) as client,
             client.stream("GET", url, headers=_encoded(headers)) as response,
         ):
+            body = bytearray()
             if response.status_code != 200:
-                await response.aread()
-            _check_response(response)
+                async for chunk in response.aiter_raw(CHUNK_BYTES):
+                    body += chunk
+                    if len(body) > _LONGEST_REFUSAL:
+                        break
+            _check_response(response, body)
             yield response.aiter_bytes()
     except httpx.TransportError as error:
         raise DisconnectedError(f"{type(error).__name__}: {error}") from error
@@ -221,17 +251,18 @@ def _timeout() -> Any:
     return httpx.Timeout(CONNECT_TIMEOUT, read=SILENCE_TIMEOUT)
 
 
-def _check_response(response: httpx.Response) -> None:
+def _check_response(response: httpx.Response, body: bytes) -> None:
+    """Raise what a response other than a stream means; ``body`` is its beginning, as it came."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if response.status_code == 200 and kind != "text/event-stream":
         raise RefusedError(200, f"expected the media type text/event-stream, got {kind or 'none'!r}")
     if response.status_code == 200:
         return
     try:
-        message = response.json()["message"]
-    except (ValueError, KeyError, TypeError):
+        message = json.loads(body)["message"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         message = response.reason_phrase
-    _check_status(response.status_code, message, response.headers.get("Retry-After"))
+    _check_status(response.status_code, str(message)[:_LONGEST_MESSAGE], response.headers.get("Retry-After"))
 
 
 def _check_status(status: int, message: str, retry_after: str | None) -> None:

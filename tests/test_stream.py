@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import itertools
 import pickle
@@ -16,7 +17,7 @@ from running_server import wait_until
 import jupyter_sse as sse
 from jupyter_sse._rust import Hub, Link
 from jupyter_sse.client import client
-from jupyter_sse.error import EncodeError, StreamEndedError, StreamNameError, UnknownStreamError
+from jupyter_sse.error import EncodeError, LinkError, StreamEndedError, StreamNameError, UnknownStreamError
 from jupyter_sse.history import read_history
 
 if TYPE_CHECKING:
@@ -346,6 +347,28 @@ class TestSubscribeByAddress:
             subscription = sse.subscribe(f"http://127.0.0.1:{listening.getsockname()[1]}/")
             assert next(iter(subscription)).data == data
             assert subscription.end is None
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_of_a_refusal_no_more_is_read_than_its_message_needs(self, is_async: bool) -> None:
+        sent = []
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def serve() -> None:
+                with listening.accept()[0] as connection, contextlib.suppress(ConnectionError):
+                    connection.recv(65_536)
+                    connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n")
+                    while len(sent) < 1_000:
+                        connection.sendall(b"x" * 100_000)
+                        sent.append(1)
+
+            server = threading.Thread(target=serve, daemon=True)
+            server.start()
+            events = sse.subscribe(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+            with pytest.raises(LinkError, match="Forbidden"):
+                asyncio.run(anext(aiter(events))) if is_async else next(iter(events))
+            server.join(30)
+        # The rest is what lay in buffers on the way.
+        assert len(sent) < 200
 
     def test_what_cannot_be_read_is_an_error(self, server: JupyterServer) -> None:
         with pytest.raises(UnknownStreamError):
