@@ -15,12 +15,13 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 
 from jupyter_sse._rust import check_name
 from jupyter_sse.client import client
-from jupyter_sse.error import SSEError
+from jupyter_sse.error import SSEError, UnknownStreamError
 from jupyter_sse.extension import Cells, Request
 from jupyter_sse.options import VIEW_KINDS, stream_options
 from jupyter_sse.origin import Origin
 from jupyter_sse.start import LOOPS
 from jupyter_sse.stream import Stream
+from jupyter_sse.transport import split_address
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -48,7 +49,7 @@ class SSEMagics(Magics):
         %sse url NAME             print a curl command that reads a stream
 
         Options: --view KIND, --x KEY, --y KEY,KEY, --window W; for %%sse also --history N, --ping-interval S,
-        --loop main. `%%sse --help` and `%sse COMMAND --help` explain them.
+        --loop main. `%%sse --help`, `%sse help` and `%sse help COMMAND` explain them.
         """
         return self._command(line) if cell is None else self._cell(line, cell)
 
@@ -69,6 +70,9 @@ class SSEMagics(Magics):
         self._cells.run_magic_cell(Request(arguments.name, options, arguments.loop), body)
 
     def _command(self, line: str) -> Any:
+        words = line.split()
+        if words[:1] == ["help"]:
+            line = " ".join([*words[1:], "--help"])
         arguments = _parse(_command_parser(), line)
         if arguments is None:
             return None
@@ -100,7 +104,7 @@ class SSEMagics(Magics):
     def _url(self, arguments: argparse.Namespace) -> None:
         answer = client().request("token", name=arguments.name)
         if answer.status != 200:
-            raise UsageError(answer.body["message"])
+            raise UnknownStreamError(answer.body["message"])
         if client().stream_url(arguments.name) is None:
             # Said, not raised: a notebook that runs without a server goes on.
             sys.stderr.write(
@@ -108,7 +112,9 @@ class SSEMagics(Magics):
             )
             return
         header = _write_header(arguments.name, answer.body["token"])
-        sys.stdout.write(f"curl -N -H @{shlex.quote(str(header))} {shlex.quote(answer.body['url'])}\n")
+        url, unix_socket = split_address(answer.body["url"])
+        through = "" if unix_socket is None else f"--unix-socket {shlex.quote(unix_socket)} "
+        sys.stdout.write(f"curl -N {through}-H @{shlex.quote(str(header))} {shlex.quote(url)}\n")
 
 
 class StreamList:
@@ -179,9 +185,20 @@ def _parse(parser: argparse.ArgumentParser, line: str) -> argparse.Namespace | N
     if not words:
         words = ["--help"]
     try:
-        return parser.parse_args(words)
+        return parser.parse_args(_with_lists_joined(words))
     except _HelpShownError:
         return None
+
+
+def _with_lists_joined(words: list[str]) -> list[str]:
+    """Return words in which ``--y a, b`` is ``--y a,b``."""
+    joined: list[str] = []
+    for word in words:
+        if joined and not word.startswith("--") and (joined[-1].endswith(",") or word.startswith(",")):
+            joined[-1] += word
+        else:
+            joined.append(word)
+    return joined
 
 
 def _cell_parser() -> _Parser:
@@ -259,6 +276,8 @@ def _complete(_shell: object, event: Any) -> list[str]:
     """Complete the commands, and the names of streams."""
     words = event.line.split()
     if len(words) + event.line.endswith(" ") <= 2:
+        return [*COMMANDS, "help"]
+    if words[1] == "help":
         return list(COMMANDS)
     if words[1] not in COMMANDS[1:]:
         return []

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from curl import Curl
 from running_kernel import MIME_TYPE, ServedKernel
 from running_server import JupyterServer, wait_until
 
@@ -307,3 +308,22 @@ def test_a_widget_names_its_stream(cells: ServedKernel) -> None:
     assert "StreamNameError" in cells.run("sse.StreamView('lo ss')").error
     assert "kind: expected" in cells.run("sse.StreamView('loss', kind='pie')").error
     assert "window: expected" in cells.run("sse.StreamView('loss', window='soon')").error
+
+
+def test_a_server_on_a_unix_socket_is_read_by_curl_and_by_address() -> None:
+    server = JupyterServer(has_unix_socket=True, base_url="/a/").start()
+    try:
+        with ServedKernel(server) as kernel:
+            kernel.good("%load_ext jupyter_sse\nimport jupyter_sse as sse")
+            kernel.good("%%sse unix\nyield from range(3)")
+            with Curl(kernel.good("%sse url unix").stdout) as curl:
+                assert f"--unix-socket {server.unix_socket} " in curl.command
+                assert [data for _, data in curl.wait_for(3)] == ["0", "1", "2"]
+                curl.wait_for_end()
+            code = "[event.data for event in sse.subscribe(sse.stream('unix').url, token={!r})]"
+            assert kernel.value(code.format(server.token)) == ["0", "1", "2"]
+            code = "[event.data async for event in sse.subscribe(sse.stream('unix').url, token={!r})]"
+            kernel.good(f"got = {code.format(server.token)}")
+            assert kernel.value("got") == ["0", "1", "2"]
+    finally:
+        server.stop()
