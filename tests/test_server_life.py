@@ -130,6 +130,27 @@ def test_server_whose_runtime_folder_takes_no_socket_uses_the_private_one(privat
         running.stop()
 
 
+def test_second_server_leaves_the_socket_of_one_that_lives_and_takes_that_of_a_dead_one(private_folder: Path):
+    place = f"--SSEApp.link_path={private_folder.parent}/fixed.sock"
+    first = JupyterServer(place).start()
+    second = JupyterServer(place).start()
+    try:
+        assert "got one that answers; stop it or choose another path" in second.log()
+        assert second.client.get("api/sse/streams").status_code == 404
+        second.stop()
+        with first.start_kernel() as kernel:
+            kernel.text("import jupyter_sse as sse\nsse.stream('mine').send(1)")
+        first.end(signal.SIGKILL)
+        third = JupyterServer(place).start()
+        try:
+            assert third.client.get("api/sse/streams").json() == []
+        finally:
+            third.stop()
+    finally:
+        first.stop()
+        second.stop()
+
+
 @pytest.mark.parametrize(
     ("length", "window"), [(0.0, 0.0), (0.000_1, 0.000_8), (0.005, 0.020), (0.010, 0.020), (0.100, 0.200)]
 )

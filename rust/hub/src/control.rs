@@ -1,7 +1,11 @@
 //! Control events: what the hub itself says in a stream (types that begin with `sse.`).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
+use crate::clock::millis;
+use crate::random;
 use crate::stream::{End, Run, Stream};
 
 /// Why events are missing.
@@ -88,8 +92,9 @@ pub fn write_end(out: &mut Vec<u8>, stream: &Stream, end: &End, id: Option<&str>
     write(out, "sse.end", id, &data);
 }
 
-/// `sse.end` of a stream that cannot be read: the connection stays open for the others, and for this one's first run.
-pub fn write_refused(out: &mut Vec<u8>, stream: &str, status: u16, message: &str) {
+/// `sse.end` of a stream that cannot be read, or of several that are not named: the connection stays open for the others, and for this
+/// one's first run.
+pub fn write_refused(out: &mut Vec<u8>, stream: Option<&str>, status: u16, message: &str) {
     let data = json!({
         "stream": stream,
         "reason": "refused",
@@ -122,4 +127,10 @@ pub fn write_state(out: &mut Vec<u8>, stream: &Stream) {
     let data =
         json!({"stream": stream.name, "producer": producer, "subscribers": stream.subscribers});
     write(out, "sse.state", None, &data);
+}
+
+/// `retry:` with jitter, half to one and a half times `middle`: readers that lost a server do not come back all at once.
+pub(crate) fn retry_line(middle: Duration) -> Vec<u8> {
+    let middle = millis(middle).clamp(1, u64::from(u32::MAX));
+    format!("retry: {}\n\n", middle / 2 + random::below(middle + 1)).into_bytes()
 }

@@ -224,7 +224,7 @@ impl Cursor {
         if !self.told.missing {
             self.told.missing = true;
             let message = "there is no such stream on this server yet";
-            control::write_refused(out, &self.name, 404, message);
+            control::write_refused(out, Some(&self.name), 404, message);
         }
     }
 

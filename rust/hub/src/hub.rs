@@ -1,19 +1,17 @@
 //! The handle of a hub: what handlers and bindings call. No call waits for I/O; each holds the state's lock for microseconds.
 
-use std::fs;
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use jupyter_sse_codec::{Epoch, check_name};
-use mio::net::UnixListener;
 use mio::{Poll, Waker};
 use serde_json::{Value, json};
 
 use crate::clock::millis;
+use crate::door::Door;
 use crate::log::Incoming;
 use crate::options::HubOptions;
 use crate::portable::{Piece, Portable};
@@ -44,6 +42,8 @@ pub struct Query {
 pub struct Hub {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Where links come in; shut with the hub.
+    door: Mutex<Option<Door>>,
     next_portable: AtomicU64,
 }
 
@@ -56,7 +56,8 @@ impl Hub {
     pub fn start(options: HubOptions) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let listener = options.link_path.as_deref().map(listen).transpose()?;
+        let opened = options.link_path.as_deref().map(Door::open).transpose()?;
+        let (door, listener) = opened.unzip();
         let epoch = Epoch::from_random(
             u128::from(random::below(u64::MAX)) << 64 | u128::from(random::below(u64::MAX)),
         );
@@ -72,6 +73,7 @@ impl Hub {
         Ok(Self {
             shared,
             thread: Mutex::new(Some(thread)),
+            door: Mutex::new(door),
             next_portable: AtomicU64::new(1),
         })
     }
@@ -261,9 +263,7 @@ impl Hub {
             // It ends by returning; a panic in it has been printed already.
             let _ = thread.join();
         }
-        if let Some(path) = lock(&self.shared.state).options().link_path.as_deref() {
-            let _ = fs::remove_file(path);
-        }
+        drop(lock(&self.door).take());
     }
 }
 
@@ -350,21 +350,4 @@ pub(crate) fn local_subscription(
             json!({"reason": refusal.reason(), "message": refusal.to_string()}).to_string(),
         )
     })
-}
-
-/// `retry:` with jitter, half to one and a half times `middle`: readers that lost a server do not come back all at once.
-pub(crate) fn retry_line(middle: Duration) -> Vec<u8> {
-    let middle = millis(middle).clamp(1, u64::from(u32::MAX));
-    format!("retry: {}\n\n", middle / 2 + random::below(middle + 1)).into_bytes()
-}
-
-/// Listens at `path`, for this user alone. What an earlier server left there goes.
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-    if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-        fs::remove_file(path)?;
-    }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
 }

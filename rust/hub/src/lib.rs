@@ -8,7 +8,7 @@
 //! - `links` is what a kernel's frames do: `opening` streams, `request`s; `block` says what is an event at all.
 //!
 //! These are pure. Around them stands the I/O: `reactor`, the thread, with its `slots`; `peer`, `connection`, `reader` and `portable`, what
-//! it carries; `audience`, whom it wakes; `process`, whom it watches. [`Hub`] is the handle that others hold.
+//! it carries; `audience`, whom it wakes; `process`, whom it watches; `door`, where links come in. [`Hub`] is the handle that others hold.
 
 mod audience;
 mod block;
@@ -19,6 +19,7 @@ pub mod control;
 mod counters;
 mod cursor;
 mod departed;
+mod door;
 pub mod holes;
 mod hub;
 mod line;

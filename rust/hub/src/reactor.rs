@@ -15,7 +15,7 @@ use mio::{Events, Interest, Poll, Token};
 use crate::audience::{Audience, ReaderId};
 use crate::clock::{Now, millis};
 use crate::connection::{Connection, Served, SocketReader};
-use crate::hub::retry_line;
+use crate::control::retry_line;
 use crate::random;
 use crate::reader::{Reader, SharedBatch, lock};
 use crate::shared::{Command, Shared};

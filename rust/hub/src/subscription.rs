@@ -71,8 +71,10 @@ pub struct Subscription {
     /// Names the connection for `POST /api/sse/connections/<id>`.
     pub connection: String,
     cursors: Vec<Cursor>,
-    /// Streams that were asked for beyond [`MAX_STREAMS`], until the reader is told.
+    /// Streams that were asked for beyond [`MAX_STREAMS`], until the reader is told: as many at the most.
     refused: Vec<String>,
+    /// How many more there were.
+    refused_more: u64,
     is_opened: bool,
     is_ended: bool,
     /// Many streams: whether the reader's last event ID stands for all of them.
@@ -88,6 +90,7 @@ impl Subscription {
             connection,
             cursors: Vec::new(),
             refused: Vec::new(),
+            refused_more: 0,
             is_opened: false,
             is_ended: false,
             has_joint_cursor: false,
@@ -111,7 +114,11 @@ impl Subscription {
     pub(crate) fn add(&mut self, state: &State, name: &str, start: Start) -> bool {
         self.remove(name);
         if self.cursors.len() >= MAX_STREAMS {
-            self.refused.push(name.to_owned());
+            if self.refused.len() < MAX_STREAMS {
+                self.refused.push(name.to_owned());
+            } else {
+                self.refused_more += 1;
+            }
             return true;
         }
         let mut cursor = Cursor::new(name, start);
@@ -150,14 +157,14 @@ impl Subscription {
         }
     }
 
-    /// Silence before a keep-alive, in milliseconds.
+    /// Silence before a keep-alive, in milliseconds: the shortest of what its streams have, each its own or the server's.
     pub(crate) fn ping_interval(&self, state: &State) -> u64 {
-        let chosen = self
-            .keys()
-            .filter_map(|key| state.stream(key)?.ping_interval)
-            .min();
-        chosen
-            .unwrap_or_else(|| millis(state.options().ping_interval))
+        let usual = millis(state.options().ping_interval);
+        let own = |key| Some(state.stream(key)?.ping_interval.unwrap_or(usual));
+        self.keys()
+            .filter_map(own)
+            .min()
+            .unwrap_or(usual)
             .clamp(LEAST_PING_INTERVAL, MOST_PING_INTERVAL)
     }
 
@@ -237,9 +244,15 @@ impl Subscription {
 
     /// What must be said before the next event of each stream: refusals, gaps, runs, states.
     fn announce(&mut self, state: &State, now: Now, out: &mut Vec<u8>) {
-        for name in self.refused.drain(..) {
+        for name in std::mem::take(&mut self.refused) {
             let message = format!("one connection reads at most {MAX_STREAMS} streams");
-            control::write_refused(out, &name, 429, &message);
+            control::write_refused(out, Some(&name), 429, &message);
+        }
+        let more = std::mem::take(&mut self.refused_more);
+        if more > 0 {
+            let message =
+                format!("one connection reads at most {MAX_STREAMS} streams; {more} more");
+            control::write_refused(out, None, 429, &message);
         }
         for cursor in &mut self.cursors {
             let (stream, is_found) = cursor.look_up(state, self.wants.single);
@@ -379,3 +392,7 @@ impl Subscription {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "subscription_test.rs"]
+mod tests;

@@ -1,0 +1,67 @@
+//! What one subscriber is told, and what it holds.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use jupyter_sse_codec::{Epoch, RunKind};
+
+use super::{MAX_STREAMS, Step, Subscription, Wants};
+use crate::clock::Now;
+use crate::options::HubOptions;
+use crate::start::Start;
+use crate::state::State;
+
+fn state() -> State {
+    let options = HubOptions {
+        ping_interval: Duration::from_secs(15),
+        ..HubOptions::default()
+    };
+    State::new(options, Epoch::from_random(1))
+}
+
+fn reading(state: &State, names: &[&str]) -> Subscription {
+    let mut subscription = Subscription::new(Wants::default(), "c".to_owned());
+    for name in names {
+        subscription.add(state, name, Start::Earliest);
+    }
+    subscription
+}
+
+/// Everything that there is for a reader.
+fn text(subscription: &mut Subscription, state: &State) -> String {
+    let mut out = Vec::new();
+    while subscription.step(state, Now::default(), 1 << 20, &mut out) == Step::Write {}
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn each_stream_that_one_connection_refuses_is_named_within_a_bound() {
+    let state = state();
+    let mut subscription = reading(&state, &[]);
+    for number in 0..3 * MAX_STREAMS {
+        subscription.add(&state, &format!("s{number}"), Start::Earliest);
+    }
+    assert!(subscription.refused.len() <= MAX_STREAMS);
+    let told = text(&mut subscription, &state);
+    assert_eq!(told.matches("\"status\":429").count(), MAX_STREAMS + 1);
+    assert!(told.contains(&format!("{MAX_STREAMS} more")));
+    assert!(!text(&mut subscription, &state).contains("429"));
+}
+
+#[test]
+fn a_connection_of_many_streams_has_the_smallest_of_their_ping_intervals() {
+    let mut state = state();
+    for (name, interval) in [
+        ("usual", None),
+        ("slow", Some(60_000)),
+        ("fast", Some(2000)),
+    ] {
+        let key = state.start_run(name, RunKind::Send, None, 0).unwrap();
+        state.stream_mut(key).unwrap().ping_interval = interval;
+    }
+    let interval = |names: &[&str]| reading(&state, names).ping_interval(&state);
+    assert_eq!(interval(&["slow"]), 60_000);
+    assert_eq!(interval(&["usual", "slow"]), 15_000);
+    assert_eq!(interval(&["usual", "slow", "fast"]), 2000);
+    assert_eq!(interval(&["missing"]), 15_000);
+}
