@@ -35,8 +35,8 @@ class Sink implements IStreamSink {
   }
 }
 
-const ready = (stream: string): string =>
-  `event: sse.ready\ndata: {"stream":"${stream}"}\n\n`;
+const ready = (stream: string, n = 0): string =>
+  `event: sse.ready\ndata: {"stream":"${stream}","cursor":"e-9-${n}"}\n\n`;
 
 describe('StreamConnection', () => {
   let server: EventServer;
@@ -128,6 +128,25 @@ describe('StreamConnection', () => {
     expect((await arrival()).streams).toEqual(['a@e-5-1', 'b@earliest']);
     expect(a.seen).not.toContain('reset');
     expect(b.seen.at(-1)).toBe('reset');
+  });
+
+  it('puts the number of the last event of each stream into its cursor', async () => {
+    connection.add('a', new Sink());
+    connection.add('b', new Sink());
+    const c = new Sink();
+    connection.add('c', c);
+    const first = await arrival();
+    first.accept(
+      'c1',
+      `${ready('a', 7)}${ready('b', 3)}event: b:message\ndata: 1\n\n${ready('c')}id: e-9-0\n\n` +
+        'event: sse.gap\ndata: {"stream":"a","lost":{"from":8,"to":11,"count":4}}\n\n' +
+        'event: c:message\nid: e-10-1\ndata: 2\n\n'
+    );
+    await c.until('message=2');
+    first.cut();
+    await untilState('waiting');
+    const { streams } = await arrival();
+    expect(streams).toEqual(['a@e-10-11', 'b@e-10-4', 'c@e-10-1']);
   });
 
   it('resumes after a drop where it stood, without a reset', async () => {

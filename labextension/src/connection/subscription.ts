@@ -1,7 +1,14 @@
 import type { IServerSentEvent, IStreamSink } from '../tokens';
 
+/** The number of an event within its stream, at the end of its position. */
+const NUMBER = /-(\d+)$/;
+
+interface IGapData {
+  readonly lost: { readonly to: number | null; readonly count: number | null };
+}
+
 /**
- * One stream within the connection: what was received of it, and whether it can be resumed.
+ * One stream within the connection: what was received of it, and from where it can be resumed.
  */
 export class Subscription {
   constructor(
@@ -15,8 +22,14 @@ export class Subscription {
     this._isFresh = false;
     if (event.type === 'sse.ready') {
       this._isReady = true;
-    } else if (!event.type.startsWith('sse.') && event.id === null) {
-      this._lastUnnumbered = ordinal;
+      const { cursor } = JSON.parse(event.data) as { cursor: string };
+      this._number = numberOf(cursor);
+    } else if (event.type === 'sse.gap') {
+      const { to, count } = (JSON.parse(event.data) as IGapData).lost;
+      // What producers lost has a count and no numbers.
+      this._number = to ?? (count === null ? null : this._number);
+    } else if (!event.type.startsWith('sse.')) {
+      this._count(event.id, ordinal);
     }
   }
 
@@ -32,6 +45,9 @@ export class Subscription {
   /**
    * What to ask the server for on the next connection: the rest after `cursor`, or everything.
    *
+   * The connection's cursor stands for all its streams. With the number of this stream's last event in it, it is the
+   * stream's own, and the server can say exactly what is missing.
+   *
    * While a stream replays, its events carry no id and no cursor covers them; such a stream is read again from its
    * start and its sink forgets what it has.
    *
@@ -43,19 +59,35 @@ export class Subscription {
       cursor !== null && this._isReady && this._lastUnnumbered < cursorOrdinal;
     if (isCovered) {
       this.sink.resume();
-      return `${this.stream}@${cursor}`;
+      return `${this.stream}@${cursor.replace(NUMBER, `-${this._number ?? 0}`)}`;
     }
     if (!this._isFresh) {
       this._batch = [];
       this._isFresh = true;
       this._isReady = false;
+      this._number = null;
       this.sink.reset();
     }
     return `${this.stream}@earliest`;
+  }
+
+  private _count(id: string | null, ordinal: number): void {
+    if (id === null) {
+      this._lastUnnumbered = ordinal;
+      this._number = this._number === null ? null : this._number + 1;
+    } else {
+      this._number = numberOf(id);
+    }
   }
 
   private _batch: IServerSentEvent[] = [];
   private _isFresh = true;
   private _isReady = false;
   private _lastUnnumbered = -1;
+  /** The number of the last event received or told to be missing; `null` where it is not known. */
+  private _number: number | null = null;
+}
+
+function numberOf(position: string): number {
+  return Number(NUMBER.exec(position)?.[1] ?? 0);
 }

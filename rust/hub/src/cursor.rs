@@ -1,5 +1,6 @@
 //! Where one subscriber stands in one stream, and what it has been told of it.
 
+use jupyter_sse_codec::Position;
 use serde_json::json;
 
 use crate::clock::Now;
@@ -62,10 +63,10 @@ impl Cursor {
     }
 
     /// Looks for the stream and fixes the cursor as soon as it exists. Returns whether it does.
-    pub(crate) fn find(&mut self, state: &State, is_only: bool) -> bool {
+    pub(crate) fn find(&mut self, state: &State) -> bool {
         let Some((key, stream)) = state.find(&self.name) else {
             if !self.is_waiting {
-                self.wait(state, is_only);
+                self.wait(state);
             }
             return false;
         };
@@ -78,7 +79,7 @@ impl Cursor {
             }
             return true;
         }
-        match resolve(stream, &self.start, state.epoch(), state.seq(), is_only) {
+        match resolve(stream, &self.start, state.epoch(), state.seq()) {
             Resolved::From { next, lost, gap } => {
                 (self.next, self.lost) = (next, lost);
                 self.gap = gap;
@@ -91,20 +92,16 @@ impl Cursor {
         true
     }
 
-    fn wait(&mut self, state: &State, is_only: bool) {
+    fn wait(&mut self, state: &State) {
         let last = state.departed(&self.name);
         self.is_waiting = true;
-        self.gap = resolve_missing(&last, &self.start, state.epoch(), state.seq(), is_only);
+        self.gap = resolve_missing(&last, &self.start, state.epoch(), state.seq());
         (self.next, self.lost) = (last.n + 1, last.lost);
     }
 
     /// The stream as it stands. One that was removed for good is waited for again; one that was waited for is found: then the second
     /// value says so.
-    pub(crate) fn look_up<'s>(
-        &mut self,
-        state: &'s State,
-        is_only: bool,
-    ) -> (Option<&'s Stream>, bool) {
+    pub(crate) fn look_up<'s>(&mut self, state: &'s State) -> (Option<&'s Stream>, bool) {
         if let Some(stream) = self.stream(state) {
             return (Some(stream), false);
         }
@@ -120,7 +117,7 @@ impl Cursor {
                 self.miss(GapReason::Evicted, last.n + 1, last.lost);
             }
         }
-        let is_found = self.find(state, is_only);
+        let is_found = self.find(state);
         (self.stream(state), is_found)
     }
 
@@ -294,12 +291,18 @@ impl Cursor {
         control::write(out, "sse.time", None, &data);
     }
 
-    /// Says that the replay has caught up, once.
-    pub(crate) fn tell_ready(&mut self, stream: &Stream, out: &mut Vec<u8>) {
-        if self.is_replaying {
-            self.is_replaying = false;
-            control::write(out, "sse.ready", None, &json!({"stream": stream.name}));
+    /// Says that the replay has caught up, once, and the stream's own cursor: no event need come that has an id.
+    pub(crate) fn tell_ready(&mut self, state: &State, stream: &Stream, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.is_replaying, false) {
+            return;
         }
+        let cursor = Position {
+            epoch: *state.epoch(),
+            seq: state.seq(),
+            n: self.next - 1,
+        };
+        let data = json!({"stream": stream.name, "cursor": cursor.to_string()});
+        control::write(out, "sse.ready", None, &data);
     }
 
     /// Says that the run has ended, once for each. Returns whether it did.

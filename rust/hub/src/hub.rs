@@ -281,7 +281,11 @@ pub(crate) fn subscribe(state: &State, query: Query) -> Result<Subscription, Ref
         let (name, start) = target.split_once('@').unwrap_or((target, ""));
         check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
         let last = query.last_event_id.as_deref().filter(|id| !id.is_empty());
-        let start = last.map_or_else(|| Start::parse(start), Start::after);
+        let start = match last {
+            Some(id) if is_single => Start::after(id),
+            Some(id) => Start::after_all(id),
+            None => Start::parse(start),
+        };
         let is_returning = matches!(start, Start::After(_));
         if is_single && !is_returning && !query.wait && state.find(name).is_none() {
             return Err(Refusal::Unknown(name.to_owned()));

@@ -19,8 +19,10 @@ pub enum Start {
     Latest,
     /// With the last few events.
     Last(u64),
-    /// After what it has seen: a position, a producer's own id or the id of an end.
+    /// After what it has seen of this stream: a position, a producer's own id or the id of an end.
     After(String),
+    /// After what it has seen of several streams, of which this is one: the `n` of a position may be another's.
+    AfterAll(String),
 }
 
 impl Start {
@@ -36,9 +38,14 @@ impl Start {
         }
     }
 
-    /// After what this cursor names.
+    /// After what this cursor of one stream names.
     pub fn after(cursor: &str) -> Self {
         Self::After(cut(cursor, MAX_CURSOR_BYTES))
+    }
+
+    /// After what this cursor names, which stands for several streams.
+    pub fn after_all(cursor: &str) -> Self {
+        Self::AfterAll(cut(cursor, MAX_CURSOR_BYTES))
     }
 }
 
@@ -58,15 +65,8 @@ pub enum Resolved {
     SeenEnd,
 }
 
-/// Says where a reader begins. `hub_seq` is the newest position of the server. A position's `n` counts in this stream only where
-/// `is_only` says that the cursor cannot have come from another one; its `seq` counts in all.
-pub fn resolve(
-    stream: &Stream,
-    start: &Start,
-    epoch: &Epoch,
-    hub_seq: u64,
-    is_only: bool,
-) -> Resolved {
+/// Says where a reader begins. `hub_seq` is the newest position of the server.
+pub fn resolve(stream: &Stream, start: &Start, epoch: &Epoch, hub_seq: u64) -> Resolved {
     let log = &stream.log;
     let text = match start {
         Start::Earliest => return earliest(stream, None),
@@ -75,7 +75,7 @@ pub fn resolve(
             let next = log.next().saturating_sub(*count).max(log.history_first());
             return from(stream, next, stream.holes.up_to(next), None);
         }
-        Start::After(text) => text,
+        Start::After(text) | Start::AfterAll(text) => text,
     };
     if is_end_id(text) {
         if stream.is_ended() && *text == end_id(*epoch, u64::from(stream.run.number)) {
@@ -94,7 +94,10 @@ pub fn resolve(
         Some(position) if position.seq > hub_seq => {
             earliest(stream, Some(unknown(GapReason::Ahead, text)))
         }
-        Some(position) => after_position(stream, &position, is_only, text),
+        Some(position) => {
+            let is_own = matches!(start, Start::After(_));
+            after_position(stream, &position, is_own, text)
+        }
         None => earliest(stream, Some(unknown(GapReason::UnknownId, text))),
     }
 }
@@ -126,15 +129,15 @@ fn from(stream: &Stream, next: u64, lost: Option<u64>, gap: Option<Gap>) -> Reso
     Resolved::From { next, lost, gap }
 }
 
-fn after_position(stream: &Stream, position: &Position, is_only: bool, text: &str) -> Resolved {
+/// A position's `seq` counts in all streams, its `n` only in its own.
+fn after_position(stream: &Stream, position: &Position, is_own: bool, text: &str) -> Resolved {
     let log = &stream.log;
     if position.seq >= log.evicted_seq() {
         let next = log.first_after_seq(position.seq);
         return after(stream, next, position.seq, true, text);
     }
     // Its neighbours are gone. Its own `n` counts exactly, provided that it is a position of this stream.
-    let is_ours =
-        is_only && position.n < log.first() && log.is_own_number(position.seq, position.n);
+    let is_ours = is_own && position.n < log.first() && log.is_own_number(position.seq, position.n);
     let next = if is_ours { position.n + 1 } else { log.first() };
     after(stream, next, position.seq, is_ours, text)
 }
@@ -172,9 +175,8 @@ pub(crate) fn resolve_missing(
     start: &Start,
     epoch: &Epoch,
     hub_seq: u64,
-    is_only: bool,
 ) -> Option<Gap> {
-    let Start::After(text) = start else {
+    let (Start::After(text) | Start::AfterAll(text)) = start else {
         return None;
     };
     if is_end_id(text) {
@@ -192,7 +194,8 @@ pub(crate) fn resolve_missing(
     if position.seq >= last.seq.max(last.lost_seq) {
         return None;
     }
-    let is_ours = is_only && position.n >= 1 && position.n <= last.n;
+    let is_own = matches!(start, Start::After(_));
+    let is_ours = is_own && position.n >= 1 && position.n <= last.n;
     let missing = last.n.saturating_sub(position.n);
     Some(Gap {
         lost: (is_ours && missing > 0).then(|| (position.n + 1, last.n)),

@@ -122,7 +122,7 @@ impl Subscription {
             return true;
         }
         let mut cursor = Cursor::new(name, start);
-        let (stream, _) = cursor.look_up(state, self.wants.single);
+        let (stream, _) = cursor.look_up(state);
         let has_seen_end = stream.is_some_and(|stream| cursor.has_seen_end(stream));
         self.cursors.push(cursor);
         self.has_joint_cursor = false;
@@ -152,7 +152,7 @@ impl Subscription {
     pub(crate) fn look_up(&mut self, state: &State) {
         for cursor in &mut self.cursors {
             // The reader's last event ID does not stand for a stream that was not there.
-            let (_, is_found) = cursor.look_up(state, self.wants.single);
+            let (_, is_found) = cursor.look_up(state);
             self.has_joint_cursor &= !is_found;
         }
     }
@@ -255,7 +255,7 @@ impl Subscription {
             control::write_refused(out, None, 429, &message);
         }
         for cursor in &mut self.cursors {
-            let (stream, is_found) = cursor.look_up(state, self.wants.single);
+            let (stream, is_found) = cursor.look_up(state);
             if let Some(stream) = stream {
                 cursor.notice_overflow(stream, self.wants.latest_when_slow);
             }
@@ -350,7 +350,7 @@ impl Subscription {
             if self.wants.control {
                 cursor.tell_run(stream, out);
                 cursor.tell_state(stream, now, out);
-                cursor.tell_ready(stream, out);
+                cursor.tell_ready(state, stream, out);
             }
             cursor.is_replaying = false;
         }

@@ -37,6 +37,8 @@ pub(super) struct Client {
     pub(super) bytes: Vec<u8>,
     pub(super) decoder: Decoder,
     pub(super) last_id: String,
+    /// It came back with nothing but the last id of several streams.
+    pub(super) sends_last_id: bool,
     pub(super) places: BTreeMap<String, Place>,
     /// The places that the last id stands for.
     pub(super) saved: BTreeMap<String, Place>,
@@ -63,6 +65,7 @@ impl Client {
             bytes: Vec::new(),
             decoder: Decoder::new(MAX_EVENT_BYTES),
             last_id: String::new(),
+            sends_last_id: false,
             places: BTreeMap::new(),
             saved: BTreeMap::new(),
             loose: BTreeSet::new(),
@@ -300,10 +303,10 @@ impl Client {
             }
             "epoch" | "ahead" => Place::After(place.least(), false),
             "evicted" => {
-                // A position of many streams counts in none of them.
+                // The number in a position that stands for several streams is one of another.
                 let has_number = !data["requested"].as_str().unwrap().ends_with("-0");
                 let may_be_unknown =
-                    !self.wants.single || !has_number || published.has_departed || has_cut_holes;
+                    self.sends_last_id || !has_number || published.has_departed || has_cut_holes;
                 assert!(may_be_unknown, "{name}: the count could be known: {data}");
                 Place::After(place.least(), !has_cut_holes)
             }

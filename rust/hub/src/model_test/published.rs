@@ -70,6 +70,12 @@ impl Published {
         self.places.get(&n).copied().unwrap_or(self.units.len())
     }
 
+    /// The number of the newest event before a place; 0: none.
+    pub(super) fn number_before(&self, place: usize) -> u64 {
+        let before = (0..place).rev().find_map(|place| self.event(place));
+        before.map_or(0, |event| event.n)
+    }
+
     /// The hub may not know any more how many were lost where.
     pub(super) fn has_cut_holes(&self) -> bool {
         self.holes > MAX_HOLES || self.has_departed && self.holes > 0

@@ -1,5 +1,7 @@
 //! Readers come, go, come back, and are written to.
 
+use jupyter_sse_codec::Position;
+
 use super::client::{Client, Place};
 use super::random::Random;
 use super::world::{NAMES, World};
@@ -131,14 +133,23 @@ impl World {
         }
     }
 
-    /// As our page does: what the last id stands for goes on there, the rest begins anew.
+    /// As our page does: what the last id stands for goes on there, the rest begins anew. Or as an `EventSource` does: the last id is all
+    /// it sends.
     fn resume_many(&mut self, client: &mut Client) {
         let names: Vec<String> = client.places.keys().cloned().collect();
+        let has_all = names.iter().all(|name| client.saved.contains_key(name));
+        client.sends_last_id = has_all && self.random.once_in(2);
         let mut targets = Vec::new();
         for name in &names {
-            if let Some(place) = client.saved.get(name) {
-                targets.push(format!("{name}@{}", client.last_id));
-                client.places.insert(name.clone(), *place);
+            if let Some(place) = client.saved.get(name).copied() {
+                let cursor = self.own_cursor(name, place, &client.last_id);
+                let target = format!("{name}@{cursor}");
+                targets.push(if client.sends_last_id {
+                    name.clone()
+                } else {
+                    target
+                });
+                client.places.insert(name.clone(), place);
             } else {
                 targets.push(name.clone());
                 let place = self.place_of_start(name, "earliest");
@@ -147,11 +158,22 @@ impl World {
         }
         let query = Query {
             streams: targets,
+            last_event_id: client.sends_last_id.then(|| client.last_id.clone()),
             wants: client.wants.clone(),
             ..Query::default()
         };
         let subscription = subscribe(&lock(&self.state), query).unwrap();
         client.connect(Reader::new(subscription, Vec::new(), self.now(), u64::MAX));
+    }
+
+    /// The stream's own cursor at a place that the last id of a connection stands for.
+    fn own_cursor(&self, name: &str, place: Place, last_id: &str) -> String {
+        let joint = Position::parse(last_id).unwrap();
+        let n = match place {
+            Place::At(place) => self.published[name].number_before(place),
+            Place::After(..) => 0,
+        };
+        Position { n, ..joint }.to_string()
     }
 
     /// An id of another server, of the future, or of nobody.
