@@ -1,41 +1,25 @@
-//! One connection to the server: its socket, and the bytes that are on their way in and out.
+//! One connection to the server: its socket around its [`Wire`].
 
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::path::Path;
 
-use jupyter_sse_codec::frame::{self, ToHub, ToKernel, VERSION};
+use jupyter_sse_codec::frame::ToKernel;
 use mio::event::Event;
 use mio::{Interest, Registry, Token};
 
 use crate::flight::{Flight, MAX_SLICES};
 use crate::socket::{self, OpenSocket, Socket};
-
-/// The longest answer that is read, in bytes: a list of a hundred thousand streams.
-const MAX_PAYLOAD_BYTES: usize = 64 * 1024 * 1024;
+use crate::wire::{Introduction, Wire};
 
 /// Bytes for one read. Receipts are small.
 const READ_BYTES: usize = 16 * 1024;
 
-/// What a connection introduces itself with.
-pub(crate) struct Introduction {
-    /// Names the link over its reconnections.
-    pub(crate) link: [u8; 16],
-    pub(crate) kernel: String,
-    pub(crate) label: String,
-}
-
 /// A connection, from the dialling on.
 pub(crate) struct Connection {
     socket: Socket,
-    /// Bytes read, of which the frames are not whole yet.
-    incoming: Vec<u8>,
-    /// Frames outside the sequence, to be written between two frames of the flight.
-    pub(crate) control: Vec<u8>,
-    control_written: usize,
+    pub(crate) wire: Wire,
     /// The socket takes nothing until it says so.
     is_blocked: bool,
-    /// The hub has welcomed this link: events may follow.
-    pub(crate) is_welcome: bool,
 }
 
 impl Connection {
@@ -53,20 +37,6 @@ impl Connection {
     ) -> io::Result<Self> {
         let mut socket = socket::dial(path)?;
         open_socket.set(&socket);
-        let mut control = Vec::new();
-        let Introduction {
-            link,
-            ref kernel,
-            ref label,
-        } = *introduction;
-        ToHub::Hello {
-            version: VERSION,
-            link,
-            kernel,
-            label,
-            pid: std::process::id(),
-        }
-        .encode(&mut control);
         if let Err(error) =
             registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)
         {
@@ -74,14 +44,10 @@ impl Connection {
             return Err(error);
         }
         // Registered edge-triggered: the first event tells that the socket can be written to.
-        let (incoming, control_written, is_blocked, is_welcome) = (Vec::new(), 0, true, false);
         Ok(Self {
             socket,
-            incoming,
-            control,
-            control_written,
-            is_blocked,
-            is_welcome,
+            wire: Wire::new(introduction),
+            is_blocked: true,
         })
     }
 
@@ -128,64 +94,26 @@ impl Connection {
                         "the server closed the link",
                     ));
                 }
-                Ok(count) => self.incoming.extend_from_slice(&scratch[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Ok(count) => self.wire.take(&scratch[..count], &mut apply)?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
-            self.decode(&mut apply)?;
         }
-    }
-
-    fn decode(
-        &mut self,
-        apply: &mut impl FnMut(ToKernel<'_>, &mut Vec<u8>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let Self {
-            incoming, control, ..
-        } = self;
-        let mut start = 0;
-        while let Some((payload, consumed)) =
-            frame::split(&incoming[start..], MAX_PAYLOAD_BYTES).map_err(invalid_data)?
-        {
-            apply(ToKernel::decode(payload).map_err(invalid_data)?, control)?;
-            start += consumed;
-        }
-        incoming.drain(..start);
-        if incoming.is_empty() {
-            incoming.shrink_to(READ_BYTES);
-        }
-        Ok(())
-    }
-
-    /// Whether something waits to be written.
-    pub(crate) fn has_unwritten(&self, flight: &Flight) -> bool {
-        self.control_written < self.control.len() || (self.is_welcome && flight.has_unwritten())
     }
 
     /// Writes what waits, all of it in as few calls as the socket allows, until nothing waits or it is blocked.
-    ///
-    /// Control frames go first, which the caller sees to by adding them only when no frame of the flight is cut.
     ///
     /// # Errors
     ///
     /// The connection is at its end.
     pub(crate) fn write(&mut self, flight: &mut Flight) -> io::Result<()> {
-        while !self.is_blocked && self.has_unwritten(flight) {
-            let control_left = self.control.len() - self.control_written;
+        while !self.is_blocked && self.wire.has_unwritten(flight) {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            slices[0] = IoSlice::new(&self.control[self.control_written..]);
-            let mut count = usize::from(control_left > 0);
-            if self.is_welcome {
-                count += flight.fill(&mut slices[count..]);
-            }
+            let count = self.wire.fill(flight, &mut slices);
             match socket::write(&self.socket, &slices[..count]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    let of_control = written.min(control_left);
-                    self.advance_control(of_control);
-                    flight.advance(written - of_control);
-                }
+                Ok(written) => self.wire.advance(written, flight),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_blocked = true,
                 Err(error) => return Err(error),
@@ -193,19 +121,4 @@ impl Connection {
         }
         Ok(())
     }
-
-    fn advance_control(&mut self, written: usize) {
-        self.control_written += written;
-        if self.control_written == self.control.len() {
-            self.control.clear();
-            self.control_written = 0;
-        }
-    }
-}
-
-/// The peer broke the rules of the link.
-pub(crate) fn invalid_data(
-    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, error)
 }

@@ -7,7 +7,8 @@
 //! - `queue`, `chunk`: what is not confirmed, its bound, and what happens at it: pure.
 //! - `flight`: the part of it that the thread is writing or has written: pure.
 //! - `keys`, `requests`: the open streams and the open questions: pure.
-//! - `connection`, `socket`: one connection and its frames.
+//! - `session`, `wire`: what calls and frames do to all of these, and the bytes of one connection: pure.
+//! - `connection`, `socket`: one connection's socket.
 //! - `thread`: dials, reads, writes, dials again.
 //! - `link`, `command`: what a kernel calls and what it is told.
 //!
@@ -27,10 +28,14 @@ mod options;
 mod queue;
 mod redial;
 mod requests;
+mod session;
 mod shared;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 #[cfg_attr(not(unix), path = "no_socket.rs")]
 mod socket;
 mod thread;
+mod wire;
 
 pub use command::Command;
 pub use error::{Gone, OpenError, RequestError, SendError};

@@ -2,17 +2,16 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use jupyter_sse_codec::frame::{self, ToHub};
-use jupyter_sse_codec::{EndReason, RunKind, check_name};
+use jupyter_sse_codec::{EndReason, RunKind, check_name, frame};
 use mio::{Poll, Waker};
 
 use crate::command::Command;
 use crate::error::{Gone, OpenError, RequestError, SendError};
 use crate::keys::NotWritable;
 use crate::options::LinkOptions;
-use crate::queue::{Full, Queue};
+use crate::queue::Queue;
 use crate::shared::{Phase, Shared, State, deadline};
 use crate::socket::check_path;
 use crate::thread::{LinkThread, WAKER};
@@ -120,23 +119,7 @@ impl Link {
         }
         let shared = self.shared().map_err(OpenError::Gone)?;
         let mut state = shared.lock();
-        state.check_open().map_err(OpenError::Gone)?;
-        if state.queue.is_far_beyond() {
-            return Err(OpenError::Full);
-        }
-        let (key, request, kind) = (state.keys.draw(), state.requests.draw(), kind.as_u8());
-        let open_seq = state.queue.push_beyond(|seq, out| {
-            ToHub::Open {
-                seq,
-                key,
-                request,
-                kind,
-                stream: name,
-                options,
-            }
-            .encode(out);
-        });
-        state.keys.open(key, request, name, kind, options, open_seq);
+        let key = state.open(name, kind, options)?;
         shared.unlock_and_wake(state);
         let (mut state, answer) =
             shared.wait_for_progress(shared.lock(), deadline(Some(timeout)), |state| {
@@ -180,19 +163,14 @@ impl Link {
         let id = id.unwrap_or_default().as_bytes();
         let shared = self.shared().map_err(SendError::Gone)?;
         let mut state = shared.lock();
-        state.check_writable(key)?;
         let write =
             |seq, out: &mut Vec<u8>| frame::encode_event(out, seq, key, event, id, &write_body);
-        if let Err(Full(bytes)) = state.queue.push(write)
-            && state
-                .push_by_dropping(&shared.commands, self.0.overflow_after, write)
-                .is_none()
-        {
-            return Ok(Sent::Full { bytes });
+        let overflow_after = self.0.overflow_after;
+        let sent = state.send(&shared.commands, overflow_after, Instant::now, key, write)?;
+        if sent == Sent::Queued {
+            shared.unlock_and_wake(state);
         }
-        state.queued_events += 1;
-        shared.unlock_and_wake(state);
-        Ok(Sent::Queued)
+        Ok(sent)
     }
 
     /// Waits until an event that takes `bytes` in the queue can be sent or has a reason to fail; `false`: the time
@@ -220,24 +198,7 @@ impl Link {
         }
         let shared = self.shared().map_err(SendError::Gone)?;
         let mut state = shared.lock();
-        match state.check_writable(key) {
-            Err(SendError::Refused(_)) => {
-                state.keys.forget(key);
-                return Ok(());
-            }
-            outcome => outcome?,
-        }
-        let reason = reason.as_u8();
-        let end_seq = state.queue.push_beyond(|seq, out| {
-            ToHub::End {
-                seq,
-                key,
-                reason,
-                error,
-            }
-            .encode(out);
-        });
-        state.keys.end(key, end_seq);
+        state.end(key, reason, error)?;
         shared.unlock_and_wake(state);
         Ok(())
     }
@@ -441,7 +402,7 @@ impl Drop for Handle {
 }
 
 impl State {
-    fn check_open(&self) -> Result<(), Gone> {
+    pub(crate) fn check_open(&self) -> Result<(), Gone> {
         if self.is_closing || self.is_finished {
             Err(Gone::Closed)
         } else {
@@ -450,7 +411,7 @@ impl State {
     }
 
     #[inline]
-    fn check_writable(&self, key: u32) -> Result<(), SendError> {
+    pub(crate) fn check_writable(&self, key: u32) -> Result<(), SendError> {
         self.check_open().map_err(SendError::Gone)?;
         self.keys
             .check_writable(key)

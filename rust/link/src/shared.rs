@@ -77,24 +77,8 @@ pub(crate) struct State {
 
 impl Shared {
     pub(crate) fn new(queue: Queue, waker: Waker, max_event_bytes: usize) -> Self {
-        let state = State {
-            queue,
-            keys: Keys::default(),
-            requests: Requests::default(),
-            phase: Phase::Connecting,
-            links: 0,
-            server: None,
-            told_trouble: None,
-            wake_wanted: false,
-            is_closing: false,
-            is_finished: false,
-            queued_events: 0,
-            lost_events: 0,
-            room_waiters: 0,
-            progress_waiters: 0,
-        };
         Self {
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(queue)),
             room: Condvar::new(),
             progress: Condvar::new(),
             commands: Commands::new(),
@@ -214,6 +198,25 @@ impl Shared {
 }
 
 impl State {
+    pub(crate) fn new(queue: Queue) -> Self {
+        Self {
+            queue,
+            keys: Keys::default(),
+            requests: Requests::default(),
+            phase: Phase::Connecting,
+            links: 0,
+            server: None,
+            told_trouble: None,
+            wake_wanted: false,
+            is_closing: false,
+            is_finished: false,
+            queued_events: 0,
+            lost_events: 0,
+            room_waiters: 0,
+            progress_waiters: 0,
+        }
+    }
+
     /// Whether somebody waits for a receipt or an answer.
     pub(crate) fn is_awaited(&self) -> bool {
         self.progress_waiters > 0
@@ -235,9 +238,10 @@ impl State {
         &mut self,
         commands: &Commands,
         overflow_after: Duration,
+        now: Instant,
         write: impl Fn(u64, &mut Vec<u8>),
     ) -> Option<u64> {
-        if !self.patience(Instant::now(), overflow_after).is_zero() {
+        if !self.patience(now, overflow_after).is_zero() {
             return None;
         }
         loop {

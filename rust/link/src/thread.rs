@@ -7,22 +7,18 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jupyter_sse_codec::frame::{ToKernel, VERSION};
+use jupyter_sse_codec::frame::ToKernel;
 use mio::{Events, Poll, Token};
 
-use crate::command::Command;
-use crate::connection::{Connection, Introduction, invalid_data};
+use crate::connection::Connection;
 use crate::flight::Flight;
-use crate::keys::Refusal;
 use crate::options::LinkOptions;
 use crate::redial::Redial;
 use crate::shared::Shared;
+use crate::wire::{Introduction, invalid_data};
 
 pub(crate) const WAKER: Token = Token(0);
 const SOCKET: Token = Token(1);
-
-/// About how many bytes are taken from the queue before receipts are looked at again.
-const TAKE_BYTES: usize = 256 * 1024;
 
 /// How long the thread rests, while events come thick, before it looks for more and goes to sleep.
 ///
@@ -169,26 +165,32 @@ impl LinkThread {
             return Ok(());
         }
         let mut acked_seq = 0;
-        let mut is_welcome = connection.is_welcome;
         let outcome = connection.receive(|frame, control| {
             match frame {
-                ToKernel::Welcome { .. } => {
-                    welcome(shared, flight, frame, control)?;
-                    is_welcome = true;
+                ToKernel::Welcome { server, .. } => {
+                    let mut state = shared.lock();
+                    state.welcome(&shared.commands, flight, frame, control)?;
+                    shared.meet(server);
+                    shared.announce(&state);
                     redial.succeed();
                 }
-                _ if !is_welcome => {
-                    return Err(invalid_data("the server did not begin with a welcome"));
-                }
                 ToKernel::Ack { seq } => acked_seq = seq,
-                _ => apply(shared, frame),
+                _ => {
+                    let mut state = shared.lock();
+                    state.hear(&shared.commands, frame);
+                    shared.announce(&state);
+                }
             }
             Ok(())
         });
-        connection.is_welcome = is_welcome;
-        if acked_seq > 0 && acknowledge(shared, flight, acked_seq) {
-            redial.progress();
+        if acked_seq > 0 {
+            let mut state = shared.lock();
+            if state.acknowledge(flight, acked_seq) {
+                shared.announce(&state);
+                redial.progress();
+            }
         }
+        let is_welcome = connection.wire.is_welcome;
         outcome.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof if !is_welcome => invalid_data(
                 "the server hung up without a welcome: have kernel and server the same jupyter_sse and the same user?",
@@ -203,7 +205,7 @@ impl LinkThread {
             return Ok(Some(Duration::ZERO));
         };
         connection.write(&mut self.flight)?;
-        if !connection.is_welcome {
+        if !connection.wire.is_welcome {
             let wait = self.redial.time_left();
             return if wait.is_zero() {
                 Err(io::ErrorKind::TimedOut.into())
@@ -216,9 +218,8 @@ impl LinkThread {
         }
         // Nothing is cut here, so requests may go between: they overtake a backlog, but no frame.
         let mut state = self.shared.lock();
-        state.requests.encode_unsent(&mut connection.control);
-        state.queue.take(TAKE_BYTES, |chunk| self.flight.add(chunk));
-        if connection.has_unwritten(&self.flight) {
+        state.load(&mut connection.wire, &mut self.flight);
+        if connection.wire.has_unwritten(&self.flight) {
             drop(state);
             let last_write = std::mem::replace(&mut self.last_write, Instant::now());
             self.is_rest_due = self.last_write - last_write < THICK;
@@ -243,89 +244,5 @@ impl Drop for LinkThread {
     fn drop(&mut self) {
         self.hang_up();
         self.shared.finish();
-    }
-}
-
-/// A new connection is accepted: writes again what the hub does not have, from its first frame on.
-fn welcome(
-    shared: &Shared,
-    flight: &mut Flight,
-    frame: ToKernel<'_>,
-    control: &mut Vec<u8>,
-) -> io::Result<()> {
-    let ToKernel::Welcome {
-        version,
-        known,
-        last_seq,
-        server,
-        ..
-    } = frame
-    else {
-        return Ok(());
-    };
-    if version != VERSION {
-        return Err(invalid_data(format!(
-            "a server that speaks version {VERSION} of the link is needed, got version {version}: \
-             use the same jupyter_sse in the kernel and in the server"
-        )));
-    }
-    shared.meet(server);
-    let mut state = shared.lock();
-    let mut acked_seq = state.queue.acked_seq();
-    if known {
-        acked_seq = acked_seq.max(last_seq.min(state.queue.last_seq()));
-    }
-    let mut buffers = Vec::new();
-    let freed_bytes = flight.rewind(acked_seq, &mut buffers);
-    state.queue.release(acked_seq, freed_bytes, buffers);
-    state.queue.begin_connection();
-    state.keys.forget_ended(acked_seq);
-    state.keys.reopen(known, acked_seq, control);
-    state.link(&shared.commands, server);
-    shared.announce(&state);
-    Ok(())
-}
-
-/// The hub has everything up to `acked_seq`. Tells whether that is news.
-fn acknowledge(shared: &Shared, flight: &mut Flight, acked_seq: u64) -> bool {
-    let mut buffers = Vec::new();
-    let freed_bytes = flight.ack(acked_seq, &mut buffers);
-    let mut state = shared.lock();
-    let is_news = state.queue.release(acked_seq, freed_bytes, buffers);
-    if is_news {
-        state.keys.forget_ended(acked_seq);
-        shared.announce(&state);
-    }
-    is_news
-}
-
-/// What is no matter of the connection itself.
-fn apply(shared: &Shared, frame: ToKernel<'_>) {
-    match frame {
-        ToKernel::Opened {
-            key, run, error, ..
-        } => {
-            let answer = if error.is_empty() {
-                Ok(run)
-            } else {
-                Err(Refusal::from_json(error))
-            };
-            let mut state = shared.lock();
-            if let Some(command) = state.keys.answer(key, answer) {
-                shared.commands.push(command);
-            }
-            shared.announce(&state);
-        }
-        ToKernel::Stop { key } => shared.commands.push(Command::Stop { key }),
-        ToKernel::Answer {
-            request,
-            status,
-            body,
-        } => {
-            let mut state = shared.lock();
-            state.requests.answer(request, status, body);
-            shared.announce(&state);
-        }
-        ToKernel::Welcome { .. } | ToKernel::Ack { .. } => {}
     }
 }
