@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from jupyter_sse import failure
 from jupyter_sse.client import client
 from jupyter_sse.encoding import parts
 from jupyter_sse.error import SSEError
@@ -96,6 +99,20 @@ def _length(iterable: Any) -> int | None:
         return None
 
 
+def _line_of_loop(origin: Origin) -> int | None:
+    """Return the line at which the loop stands that is iterating now: its cell's, or its program's."""
+    frame, line = sys._getframe(1), None
+    while frame is not None:
+        is_ours = frame.f_code.co_filename == __file__
+        if origin.shell is None and not is_ours:
+            return frame.f_lineno
+        # The outermost, for what the cell calls may be defined in another cell.
+        if origin.shell is not None and frame.f_globals is origin.shell.user_global_ns:
+            line = frame.f_lineno
+        frame = frame.f_back
+    return line
+
+
 class Track(Generic[Item]):
     """An iterable that reports its progress. Made by ``track``."""
 
@@ -150,7 +167,15 @@ class _Report:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _frames: object) -> None:
         self.send(monotonic())
-        self._end("done" if kind is None else "stopped" if kind is GeneratorExit else "error")
+        if kind is None or kind is GeneratorExit:
+            self._end("done" if kind is None else "stopped")
+        else:
+            # The error has not come as far as the cell yet, so its traceback does not know the cell's line.
+            told = {**failure.describe(error), "line": _line_of_loop(self._origin)}
+            self._end("error", json.dumps(told))
+        if self._view is not None and self._origin.is_unattended:
+            with contextlib.suppress(SSEError):
+                self._view.refresh()
 
     def step(self) -> None:
         """Count one more."""
@@ -175,11 +200,11 @@ class _Report:
             # Stopped from outside, or refused: the loop is worth more than its report.
             self._producer = None
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: str, error: str | None = None) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
             client().release(producer)
-            producer.end(reason)
+            producer.end(reason, error)
         if self._view is not None:
             self._view.close()
 

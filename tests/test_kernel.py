@@ -551,6 +551,14 @@ class TestTrack:
             assert [end_of(kernel, stream)["reason"] for stream in streams] == ["done"] * 3
         assert values(kernel, streams[0])[-1]["n"] == 2
 
+    def test_an_error_of_what_is_iterated_over_is_told_with_the_cells_line(self, kernel: LoneKernel, name: str) -> None:
+        kernel.good(
+            "\n\ndef failing():\n    yield 1\n    raise LookupError('gone')\ndef through(it):\n    yield from it"
+        )
+        cell = kernel.run(f"import os\nlist(through(sse.track(failing(), {name!r})))")
+        assert "LookupError: gone" in cell.error
+        assert end_of(kernel, name)["error"] == {"type": "LookupError", "message": "gone", "line": 2}
+
     def test_a_cell_that_runs_again_shows_its_loop_again(self, kernel: LoneKernel, name: str) -> None:
         code = f"for _ in sse.track(range(2), {name!r}):\n    pass"
         assert [len(kernel.good(code, "again").displays) for _ in range(2)] == [1, 1]

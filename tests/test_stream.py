@@ -8,6 +8,7 @@ import datetime
 import itertools
 import pickle
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -418,15 +419,35 @@ class TestTrack:
         assert sse.Stream(name).stats()["end"]["reason"] == "stopped"
         assert values(name)[-1]["n"] == 3
 
-    def test_what_is_iterated_over_may_fail(self, name: str) -> None:
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_what_is_iterated_over_may_fail_and_its_error_is_told(self, name: str, is_async: bool) -> None:
         def failing() -> Any:
             yield 1
-            raise KeyError
+            raise KeyError("lost key")
 
-        with pytest.raises(KeyError):
-            list(sse.track(failing(), name))
+        async def failing_async() -> Any:
+            yield 1
+            raise KeyError("lost key")
+
+        def loop() -> int:
+            line = sys._getframe().f_lineno + 2
+            with pytest.raises(KeyError):
+                for _ in sse.track(failing(), name):
+                    pass
+            return line
+
+        async def loop_async() -> int:
+            line = sys._getframe().f_lineno + 2
+            with pytest.raises(KeyError):
+                async for _ in sse.track(failing_async(), name):
+                    pass
+            return line
+
+        line = asyncio.run(loop_async()) if is_async else loop()
         client().link.flush(10)
-        assert sse.Stream(name).stats()["end"]["reason"] == "error"
+        end = sse.Stream(name).stats()["end"]
+        assert end["reason"] == "error"
+        assert end["error"] == {"type": "KeyError", "message": "'lost key'", "line": line}
 
     def test_a_stop_ends_the_reports_and_not_the_loop(self, name: str) -> None:
         done = 0
