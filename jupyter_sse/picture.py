@@ -92,11 +92,12 @@ def _table(snapshot: Snapshot) -> str:
 
 
 def _progress(snapshot: Snapshot) -> str:
-    total = snapshot.total or 0
-    share = f"{100 * snapshot.n / total:.0f} %" if total else ""
+    total = snapshot.total
+    if total is None or total <= 0:
+        return f'<span style="{_FONT}">{_number(snapshot.n)}</span>'
     return (
         f'<progress max="{_number(total)}" value="{_number(snapshot.n)}" style="width:300px"></progress> '
-        f'<span style="{_FONT}">{_number(snapshot.n)} of {_number(total)} {share}</span>'
+        f'<span style="{_FONT}">{_number(snapshot.n)} of {_number(total)} {100 * snapshot.n / total:.0f} %</span>'
     )
 
 

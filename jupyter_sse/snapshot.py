@@ -28,7 +28,7 @@ LINE_CHARACTERS = 200
 
 _STEP_KEYS = ("step", "global_step", "iteration", "iter", "i", "epoch", "batch", "frame")
 _TIME_KEYS = ("time", "timestamp", "ts", "t", "datetime", "date", "@timestamp")
-_TOTAL_KEYS = ("n", "current", "done")
+_DONE_KEYS = ("n", "current", "done")
 _TEXT_KEYS = ("message", "msg", "text", "log", "line")
 
 
@@ -84,7 +84,7 @@ def take_snapshot(events: Sequence[HistoryEvent], view: ViewOptions) -> Snapshot
     values = [event.value() for event in events]
     rows = [_numbers_of(value) for value in values]
     kind = view.kind or _kind_of(values[-1], rows[-1])
-    if kind == "progress" and (snapshot := _progress(values[-1])) is not None:
+    if kind == "progress" and (snapshot := _progress(values[-1], needs_total=view.kind is None)) is not None:
         return snapshot
     if kind == "plot" and (snapshot := _plot(events, values, rows, view)).series:
         return snapshot
@@ -113,11 +113,13 @@ def _kind_of(value: Any, numbers: dict[str, float | None]) -> str:
     return "plot" if numbers else "log"
 
 
-def _progress(value: Any) -> Snapshot | None:
-    if not isinstance(value, dict) or not _is_number(value.get("total")):
+def _progress(value: Any, *, needs_total: bool = True) -> Snapshot | None:
+    """Read an event as progress. Without a total, any count could be one."""
+    total = value.get("total") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or (needs_total and not _is_number(total)):
         return None
-    done = next((value[key] for key in _TOTAL_KEYS if _is_number(value.get(key))), None)
-    return None if done is None else Snapshot("progress", n=done, total=value["total"])
+    done = next((value[key] for key in _DONE_KEYS if _is_number(value.get(key))), None)
+    return None if done is None else Snapshot("progress", n=done, total=total if _is_number(total) else None)
 
 
 def _plot(

@@ -59,6 +59,12 @@ def test_the_views_own_kind_wins_where_the_events_fit_it() -> None:
     assert snapshot_of(["text"], kind="plot").kind == "log"
 
 
+def test_progress_of_unknown_length_is_a_count() -> None:
+    found = snapshot_of([{"n": 7, "total": None, "rate": 2.5, "elapsed": 3.0, "remaining": None}], kind="progress")
+    assert found.as_json() == {"kind": "progress", "n": 7, "total": None}
+    assert "7</span>" in picture.draw(found)
+
+
 def test_a_plot_has_a_line_for_each_number_and_the_step_as_its_axis() -> None:
     found = snapshot_of([{"step": i, "loss": 1 / (i + 1), "lr": None if i == 1 else 0.1} for i in range(3)])
     assert found.x_name == "step"
