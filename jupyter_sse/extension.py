@@ -36,6 +36,21 @@ def load(shell: InteractiveShell) -> None:
     shell.events.register("pre_run_cell", cells.cell_begins)
     shell.events.register("post_run_cell", cells.cell_ends)
     shell.register_magics(SSEMagics(shell, cells))
+    if not hasattr(shell, "kernel"):
+        _end_runs_on_exit(shell)
+
+
+def _end_runs_on_exit(shell: InteractiveShell) -> None:
+    """End runs when a terminal is left: it empties its namespace long before Python ends, and the runs live in it."""
+    ask_exit = shell.ask_exit
+
+    def end_runs_and_exit() -> None:
+        here = current_client()
+        if here is not None:
+            here.end_runs()
+        ask_exit()
+
+    shell.ask_exit = end_runs_and_exit
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -48,6 +63,8 @@ def unload(shell: InteractiveShell) -> None:
     shell.events.unregister("post_run_cell", cells.cell_ends)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("sse", None)
+    # The class has its own.
+    vars(shell).pop("ask_exit", None)
 
 
 def _loaded(shell: InteractiveShell) -> Cells | None:
