@@ -292,7 +292,7 @@ def test_names_that_jupyter_gives_become_names_of_streams(server: JupyterServer)
     with ServedKernel(server, notebook) as kernel:
         kernel.good("%load_ext jupyter_sse")
         stream = kernel.good("yield 1", "c").displays[0][MIME_TYPE]["stream"]
-    assert re.fullmatch(r"a-b/--+1-/x+-[0-9a-f]{16}/c", stream)
+    assert re.fullmatch(r"a-b/--+1--[0-9a-f]{8}/x+-[0-9a-f]{16}/c", stream)
     assert len(stream) <= 152
 
 
