@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -49,6 +50,7 @@ CONFIRM_TIMEOUT = 1.0
 FLUSH_TIMEOUT = 2.0
 STOP_TIMEOUT = 5.0
 UNATTENDED_TIMEOUT = 10.0
+_PRESSED_INTERVAL = 0.05
 
 
 class Owner(Protocol):
@@ -290,7 +292,7 @@ class Client:
         if self._pid != os.getpid() or self._is_closed:
             return
         self._is_closed = True
-        self._end_runs()
+        self.end_runs()
         with self._lock:
             owners = list(self._owners.values())
         for owner in owners:
@@ -305,18 +307,38 @@ class Client:
         if os.environ.get(KERNEL_VARIABLE, "").endswith(f":{self.link_path}"):
             del os.environ[KERNEL_VARIABLE]
 
-    def _end_runs(self) -> None:
+    def end_runs(self) -> None:
+        """End all runs of this process, and wait until their ``finally`` has run, for five seconds at most.
+
+        Those of a program that runs notebooks get up to ten seconds to end by themselves.
+        """
         runs = list(self.runs.values())
         if self.is_alone and any(run.origin.is_unattended for run in runs):
             # A program that runs a notebook ends its kernel after the last cell, whose run may have just begun.
-            patience = time.monotonic() + UNATTENDED_TIMEOUT
-            for run in runs:
-                run.wait(max(0.0, patience - time.monotonic()))
+            _wait_until_pressed(runs, UNATTENDED_TIMEOUT)
         for run in runs:
             run.begin_stop()
         deadline = time.monotonic() + STOP_TIMEOUT
         for run in runs:
             run.stop(deadline)
+
+
+def _wait_until_pressed(runs: list[Run], timeout: float) -> None:
+    """Wait for the end of runs, but no longer than whoever ends this process has patience: until SIGTERM comes."""
+    is_pressed = threading.Event()
+    try:
+        before = signal.signal(signal.SIGTERM, lambda *_: is_pressed.set())
+    except ValueError:
+        # Not in the main thread. Then nobody can tell us.
+        before = None
+    deadline = time.monotonic() + timeout
+    while not is_pressed.is_set() and time.monotonic() < deadline:
+        # Neither wait can be woken by the other, and no thread can be started any more that would do it.
+        if all(run.wait(0) for run in runs):
+            break
+        is_pressed.wait(_PRESSED_INTERVAL)
+    if before is not None:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _pass_on(owner: Owner, kind: str, details: list[Any]) -> None:

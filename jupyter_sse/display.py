@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jupyter_sse import picture
+from jupyter_sse.error import SSEError
 from jupyter_sse.history import read_history
 from jupyter_sse.snapshot import SNAPSHOT_EVENTS, Snapshot, take_snapshot
 
@@ -70,8 +71,15 @@ class View:
         if self.origin.is_kernel:
             self._client.pictures.add(self)
 
-    def _ipython_display_(self) -> None:
+    def show_now(self) -> None:
+        """Display the view of a stream that has events already, for a program that runs notebooks with its picture."""
         self.show()
+        if self.origin.is_unattended:
+            with contextlib.suppress(SSEError):
+                self.refresh()
+
+    def _ipython_display_(self) -> None:
+        self.show_now()
 
     def close(self) -> None:
         """Take the last picture: the run has ended."""
@@ -104,12 +112,15 @@ class View:
     def _publish(self, bundle: dict[str, Any], *, is_update: bool) -> None:
         from IPython.display import display
 
-        with self.origin.pinned():
+        # A program that runs notebooks only hears what belongs to the cell that it runs now.
+        goes_to_cell = not (is_update and self.origin.is_unattended)
+        with self.origin.pinned() if goes_to_cell else contextlib.nullcontext():
             display(bundle, raw=True, display_id=self._display_id, update=is_update)
 
     def _bundle(self, stats: dict[str, Any] | None, snapshot: Snapshot | None) -> dict[str, Any]:
         """Return what is displayed, in at most 64 kB."""
-        caption = self._caption(stats)
+        is_progress = "progress" in (self._options.kind, snapshot and snapshot.kind)
+        caption = self._caption(stats, "update" if is_progress else "event")
         bundle: dict[str, Any] = {"text/plain": caption}
         drawn = picture.draw(snapshot) if snapshot is not None else ""
         bundle["text/html"] = f'<div>{drawn}<div style="font:12px sans-serif">{escape(caption)}</div></div>'
@@ -119,7 +130,8 @@ class View:
                 "version": 1,
                 "stream": self.name,
                 "run": self.run,
-                "origin": self.origin.text,
+                # What shows any run leaves it to the run to say where it comes from.
+                "origin": "" if self.run is None else self.origin.text,
                 "view": self._options.as_json(),
                 "saved_at": None if snapshot is None else int(time.time() * 1000),
                 "snapshot": None if snapshot is None else snapshot.as_json(),
@@ -130,17 +142,21 @@ class View:
             bundle["text/html"] = f"<div>{escape(caption)}</div>"
         return bundle
 
-    def _caption(self, stats: dict[str, Any] | None) -> str:
-        run = "" if self.run is None else f", run {self.run}"
+    def _caption(self, stats: dict[str, Any] | None, noun: str) -> str:
+        """Say in a line what is seen; of progress, whose events nobody counts, they are updates."""
+        origin, run = self.origin.text, self.run
+        if run is None:
+            origin, run = ((stats["options"] or {}).get("origin"), stats["run"]) if stats else ("", None)
+        source = ", ".join(part for part in (origin, "" if run is None else f"run {run}") if part)
+        title = f"Stream {self.name} ({source})" if source else f"Stream {self.name}"
         if stats is None:
-            return f"Stream {self.name} ({self.origin.text}{run})"
+            return title
         state = stats["state"]
         if state == "ended":
             state = (stats["end"] or {}).get("reason", "ended")
         saved = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
         count = stats["run_events"]
-        events = "1 event" if count == 1 else f"{count:,} events"
-        return f"Stream {self.name} ({self.origin.text}{run}): {events}, {state}; saved {saved}"
+        return f"{title}: {count:,} {noun}{'' if count == 1 else 's'}, {state}; saved {saved}"
 
 
 class Pictures:

@@ -99,7 +99,7 @@ class SSEMagics(Magics):
 
     def _view(self, arguments: argparse.Namespace) -> None:
         Stream(arguments.name).stats()
-        Stream(arguments.name).view(**_view_arguments(arguments)).show()
+        Stream(arguments.name).view(**_view_arguments(arguments)).show_now()
 
     def _url(self, arguments: argparse.Namespace) -> None:
         answer = client().request("token", name=arguments.name)

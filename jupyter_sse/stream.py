@@ -300,7 +300,7 @@ class Stream:
         return f"<Stream {self.name!r}>"
 
     def _ipython_display_(self) -> None:
-        self.view().show()
+        self.view().show_now()
 
 
 def _restore(name: str, options: Any) -> Stream:
