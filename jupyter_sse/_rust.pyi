@@ -417,6 +417,7 @@ class Hub:
         positions: bool = False,
         wait: bool = False,
         latest_when_slow: bool = False,
+        conflate: float | None = None,
         user: str = "",
     ) -> Subscription:
         """Fix a new reader's cursors: from here on it misses nothing that it is not told of.
@@ -430,6 +431,8 @@ class Hub:
             positions: Positions as ids, also where the producer gave its own.
             wait: Wait for a stream that does not exist.
             latest_when_slow: After falling behind go on with the newest event, not the oldest held.
+            conflate: At most one event of each stream and type in so many seconds, the last; None: all. Those left out
+                are no losses: `sse.state` (`conflated`) and the metrics count them.
             user: Whose connection it is.
 
         Raises:

@@ -29,6 +29,7 @@ COUNTERS = {
     "delivered_bytes": "Bytes written to readers",
     "connections_opened": "Readers that came",
     "duplicates": "Events that came a second time over a link and were dropped",
+    "conflated": "Events left out for readers that asked for fewer (?conflate=)",
     "lost_by_links": "Events that kernels could not keep for the server",
 }
 

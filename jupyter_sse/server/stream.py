@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from jupyter_server.auth.decorator import authorized
@@ -27,6 +28,12 @@ LONGEST_ID = 200
 
 Each stream of the connection keeps the id for the gap that it may announce.
 """
+
+
+LONGEST_CONFLATION = 3_600
+"""The longest time, in seconds, for which a reader may ask to get only the last event."""
+
+SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 
 
 class StreamHandler(SSEHandler):
@@ -133,6 +140,7 @@ class StreamHandler(SSEHandler):
             positions=self.choice("ids", ("own", "position")) == "position",
             wait=self.flag("wait"),
             latest_when_slow=self.choice("slow", ("earliest", "latest")) == "latest",
+            conflate=self.seconds("conflate", LONGEST_CONFLATION),
             user=self.user_key,
         )
 
@@ -150,6 +158,16 @@ class StreamHandler(SSEHandler):
             expected = " or ".join(f"{name}={allowed}" for allowed in values)
             raise Refusal(400, f"expected {expected} in the address, got {name}={value[:40]!r}", "query")
         return value
+
+    def seconds(self, name: str, most: int) -> float | None:
+        """Return a time from the address, more than nothing; ``None`` where none is given."""
+        value = self.get_query_argument(name, None)
+        if value is None:
+            return None
+        if not SECONDS.fullmatch(value) or not 0.001 <= float(value) <= most:
+            expected = f"{name}=<seconds> in the address, from 0.001 to {most:,}"
+            raise Refusal(400, f"expected {expected}, got {name}={value[:40]!r}", "query")
+        return float(value)
 
     def set_stream_headers(self) -> None:
         """Set the headers of a stream; ``no-transform`` and ``X-Accel-Buffering`` are for proxies."""

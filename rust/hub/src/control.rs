@@ -117,15 +117,16 @@ pub fn write_run(out: &mut Vec<u8>, stream: &Stream, run: &Run) {
     write(out, "sse.run", None, &data);
 }
 
-/// `sse.state`: whether the producer is there, and how many read.
-pub fn write_state(out: &mut Vec<u8>, stream: &Stream) {
-    let producer = if stream.is_ended() {
-        "ended"
-    } else {
-        stream.state_name()
-    };
-    let data =
-        json!({"stream": stream.name, "producer": producer, "subscribers": stream.subscribers});
+/// `sse.state`: whether the producer is there, how many read, and how many events this reader was spared, where it wanted fewer.
+pub fn write_state(out: &mut Vec<u8>, stream: &Stream, conflated: Option<u64>) {
+    let mut data = json!({
+        "stream": stream.name,
+        "producer": stream.state_name(),
+        "subscribers": stream.subscribers,
+    });
+    if let Some(conflated) = conflated {
+        data["conflated"] = json!(conflated);
+    }
     write(out, "sse.state", None, &data);
 }
 

@@ -25,6 +25,8 @@ pub struct Counters {
     pub refused: u64,
     /// Events lost before they came here, as the kernels said.
     pub lost_by_links: u64,
+    /// Events that readers were spared who wanted fewer.
+    pub conflated: u64,
 }
 
 impl Counters {
@@ -40,6 +42,7 @@ impl Counters {
             "duplicates": self.duplicates,
             "refused": self.refused,
             "lost_by_links": self.lost_by_links,
+            "conflated": self.conflated,
         })
     }
 }

@@ -4,6 +4,7 @@ use jupyter_sse_codec::Position;
 use serde_json::json;
 
 use crate::clock::Now;
+use crate::conflate::{Held, Lost};
 use crate::control::{self, Gap, GapReason};
 use crate::holes::Hole;
 use crate::log::IdLine;
@@ -31,6 +32,8 @@ pub(crate) struct Cursor {
     /// How many of the events that its producers lost the reader knows of.
     lost: u64,
     gap: Option<Gap>,
+    /// What is held back of the events before `next`, for a reader that wants fewer.
+    held: Option<Held>,
     pub(crate) is_replaying: bool,
     told: Told,
 }
@@ -41,10 +44,13 @@ struct Told {
     run: u32,
     end_of_run: u32,
     time: Option<u64>,
-    state: Option<(&'static str, usize)>,
+    state: Option<ToldState>,
     state_at: u64,
     missing: bool,
 }
+
+/// State, number of readers, and how many events were left out.
+type ToldState = (&'static str, usize, Option<u64>);
 
 impl Cursor {
     /// A cursor at `start`, fixed by the first [`Cursor::find`].
@@ -57,9 +63,15 @@ impl Cursor {
             next: 1,
             lost: 0,
             gap: None,
+            held: None,
             is_replaying: true,
             told: Told::default(),
         }
+    }
+
+    /// Gets only the newest of each type, when its time has come.
+    pub(crate) fn conflate(&mut self) {
+        self.held = Some(Held::default());
     }
 
     /// Looks for the stream and fixes the cursor as soon as it exists. Returns whether it does.
@@ -106,6 +118,7 @@ impl Cursor {
             return (Some(stream), false);
         }
         if self.key.take().is_some() {
+            self.miss_held(GapReason::Evicted, u64::MAX);
             self.is_waiting = true;
             self.is_replaying = true;
             self.told = Told::default();
@@ -133,7 +146,58 @@ impl Cursor {
 
     /// Everything that is held of the stream has been written.
     pub(crate) fn is_caught_up(&self, stream: &Stream) -> bool {
-        self.next >= stream.log.next() && self.untold_loss(stream).is_none()
+        let is_held = self.held.as_ref().is_some_and(|it| it.first().is_some());
+        self.next >= stream.log.next() && !is_held && self.untold_loss(stream).is_none()
+    }
+
+    /// `n` of the event that comes next for this reader, or after it where it is still to be chosen.
+    fn place(&self) -> u64 {
+        let held = self.held.as_ref().and_then(Held::first);
+        held.unwrap_or(self.next)
+    }
+
+    /// Looks at no more than `most` events, so that only the newest of each type are held. Returns how many it looked at; `None`: what is
+    /// held has to be released first.
+    pub(crate) fn look_ahead(&mut self, stream: &Stream, most: u64) -> Option<u64> {
+        let Some(held) = &mut self.held else {
+            return Some(0);
+        };
+        let before = self.next;
+        while self.next - before < most {
+            let Some(kind) = stream.log.event_type(self.next) else {
+                break;
+            };
+            if !held.look_at(kind, self.next) {
+                return None;
+            }
+            self.next += 1;
+        }
+        Some(self.next - before)
+    }
+
+    /// The time of what is held has come.
+    pub(crate) fn release(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.release();
+        }
+    }
+
+    /// Whether what is held is being written.
+    pub(crate) fn is_releasing(&self) -> bool {
+        self.held.as_ref().is_some_and(Held::is_releasing)
+    }
+
+    /// Goes on looking at what comes where all that was released is written.
+    pub(crate) fn finish_release(&mut self, stream: Option<&Stream>) {
+        let is_done = stream.is_none_or(|stream| self.due(stream).is_none());
+        if let Some(held) = self.held.as_mut().filter(|_| is_done) {
+            held.finish();
+        }
+    }
+
+    /// How many events were left out.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.held.as_ref().map_or(0, Held::left_out)
     }
 
     /// The reader has been told everything there is, also where there is no stream.
@@ -148,8 +212,13 @@ impl Cursor {
 
     /// The place of what comes next for this reader, an event or a loss, among all events of the server.
     pub(crate) fn due(&self, stream: &Stream) -> Option<u64> {
+        let n = match &self.held {
+            Some(held) if !held.is_releasing() => return None,
+            Some(held) => held.first_due(),
+            None => Some(self.next),
+        };
         let loss = self.untold_loss(stream).map(|hole| hole.seq);
-        loss.or_else(|| stream.log.entry(self.next).map(|entry| entry.seq))
+        loss.or_else(|| stream.log.entry(n?).map(|entry| entry.seq))
     }
 
     /// How many events can be written as they stand before something has to be said.
@@ -162,13 +231,13 @@ impl Cursor {
     /// What its producers lost right here, or before, of which the reader does not know.
     fn untold_loss(&self, stream: &Stream) -> Option<Hole> {
         let hole = stream.holes.first_after(self.lost);
-        hole.filter(|hole| hole.before <= self.next)
+        hole.filter(|hole| hole.before <= self.place())
     }
 
     /// Goes on with what is there where the reader was too slow for the live window.
     pub(crate) fn notice_overflow(&mut self, stream: &Stream, skips_to_latest: bool) {
         if self.next >= stream.log.first() {
-            return;
+            return self.miss_held(GapReason::Overflow, stream.log.first());
         }
         let to = if skips_to_latest {
             stream.log.next()
@@ -177,6 +246,27 @@ impl Cursor {
         };
         let lost = stream.holes.up_to(to - 1).unwrap_or(self.lost);
         self.miss(GapReason::Overflow, to, lost);
+        self.miss_held(GapReason::Overflow, stream.log.first());
+    }
+
+    /// What was held back of the events before `first` is not there any more.
+    fn miss_held(&mut self, reason: GapReason, first: u64) {
+        let missing = self.held.as_mut().and_then(|it| it.lose_before(first));
+        let Some(Lost { from, to, count }) = missing else {
+            return;
+        };
+        let gap = self.gap.take().unwrap_or(Gap {
+            reason,
+            requested: None,
+            lost: None,
+            count: Some(0),
+        });
+        let (earliest, latest) = gap.lost.unwrap_or((from, to));
+        self.gap = Some(Gap {
+            lost: Some((earliest.min(from), latest.max(to))),
+            count: gap.count.map(|other| other.saturating_add(count)),
+            ..gap
+        });
     }
 
     /// The reader goes on with event `to`; `lost` events were lost by producers before it.
@@ -244,7 +334,12 @@ impl Cursor {
 
     /// Says which run the next event is of, where that is news.
     pub(crate) fn tell_run(&mut self, stream: &Stream, out: &mut Vec<u8>) {
-        let Some(run) = stream.marks.iter().rev().find(|run| run.first <= self.next) else {
+        let Some(run) = stream
+            .marks
+            .iter()
+            .rev()
+            .find(|run| run.first <= self.place())
+        else {
             return;
         };
         if self.told.run >= run.number {
@@ -257,7 +352,8 @@ impl Cursor {
 
     /// Says whether the producer is there and how many read, where that is news.
     pub(crate) fn tell_state(&mut self, stream: &Stream, now: Now, out: &mut Vec<u8>) {
-        let is = (stream.state_name(), stream.subscribers);
+        let left_out = self.held.as_ref().map(Held::left_out_before);
+        let is = (stream.state_name(), stream.subscribers, left_out);
         if let Some(told) = self.told.state {
             let is_due = told.0 != is.0 || now.mono >= self.told.state_at + STATE_STEP;
             if told == is || !is_due {
@@ -266,18 +362,20 @@ impl Cursor {
         }
         self.told.state = Some(is);
         self.told.state_at = now.mono;
-        control::write_state(out, stream);
+        control::write_state(out, stream, left_out);
     }
 
     /// When a number of readers that is not told yet may be told (of `Now::mono`).
     pub(crate) fn state_due_at(&self, stream: &Stream) -> Option<u64> {
         let told = self.told.state?;
-        (told.1 != stream.subscribers).then_some(self.told.state_at + STATE_STEP)
+        let left_out = self.held.as_ref().map(Held::left_out_before);
+        let is_news = (told.1, told.2) != (stream.subscribers, left_out);
+        is_news.then_some(self.told.state_at + STATE_STEP)
     }
 
     /// Says when the next event was appended, where that is news: to a sixtieth of a second, or exactly.
     pub(crate) fn tell_time(&mut self, stream: &Stream, is_exact: bool, out: &mut Vec<u8>) {
-        let Some(at) = stream.log.entry(self.next).map(|entry| entry.at) else {
+        let Some(at) = stream.log.entry(self.place()).map(|entry| entry.at) else {
             return;
         };
         // Clocks are set back now and then.
@@ -332,8 +430,15 @@ impl Cursor {
         id: IdLine,
         out: &mut Vec<u8>,
     ) {
-        let epoch = state.epoch();
-        stream.log.copy_event(epoch, self.next, qualifier, id, out);
-        self.next += 1;
+        let n = if let Some(held) = &mut self.held {
+            held.take_due()
+        } else {
+            self.next += 1;
+            Some(self.next - 1)
+        };
+        if let Some(n) = n {
+            let epoch = state.epoch();
+            stream.log.copy_event(epoch, n, qualifier, id, out);
+        }
     }
 }

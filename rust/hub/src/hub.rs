@@ -125,9 +125,12 @@ impl Hub {
 
     /// One piece for each portable reader that has something to get.
     pub fn drain(&self) -> Vec<Piece> {
-        self.shared
-            .portable
-            .drain(&self.shared.state, self.shared.clock.now())
+        let now = self.shared.clock.now();
+        let (pieces, resting) = self.shared.portable.drain(&self.shared.state, now);
+        for id in resting {
+            self.shared.command(Command::ArmPortable { id });
+        }
+        pieces
     }
 
     /// A portable reader's last piece is written.
@@ -328,6 +331,7 @@ pub(crate) fn local_subscription(
         exact_times: query.get("times").and_then(Value::as_str) == Some("exact"),
         passing: flag("passing"),
         latest_when_slow: false,
+        conflate: None,
         user: String::new(),
     };
     let last_event_id = query

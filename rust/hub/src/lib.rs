@@ -4,7 +4,8 @@
 //!
 //! - [`log`] holds one stream's events (`blocks`: its bytes, `line`: how they read, `own_ids`: how producers named them), [`holes`] what never came, [`stream`] adds runs and
 //!   producers; [`state`] is all of them behind one lock, `departed` what is left of those that are gone.
-//! - [`subscription`] is one reader: a `cursor` in each of its streams, each with a [`start`]; [`control`] is what the hub itself says.
+//! - [`subscription`] is one reader: a `cursor` in each of its streams, each with a [`start`]; `conflate` what it may be spared;
+//!   [`control`] is what the hub itself says.
 //! - `links` is what a kernel's frames do: `opening` streams, `request`s; `block` says what is an event at all.
 //!
 //! These are pure. Around them stands the I/O: `reactor`, the thread, with its `slots`; `peer`, `connection`, `reader` and `portable`, what
@@ -14,6 +15,7 @@ mod audience;
 mod block;
 mod blocks;
 mod clock;
+mod conflate;
 mod connection;
 pub mod control;
 mod counters;

@@ -180,6 +180,12 @@ impl Log {
         self.history_bytes
     }
 
+    /// The type of the held event `n`; empty for the default.
+    pub fn event_type(&self, n: u64) -> Option<&[u8]> {
+        let entry = self.entry(n)?;
+        Some(split_event_line(self.wire(entry), entry.type_len as usize).0)
+    }
+
     /// The held event `n`.
     pub fn entry(&self, n: u64) -> Option<&Entry> {
         self.entries

@@ -117,17 +117,21 @@ impl Portable {
         self.signal(&mut readers);
     }
 
-    /// One pass over the ready readers.
-    pub(crate) fn drain(&self, state: &Mutex<State>, now: Now) -> Vec<Piece> {
+    /// One pass over the ready readers. Says also who rests and has a timer that may have changed.
+    pub(crate) fn drain(&self, state: &Mutex<State>, now: Now) -> (Vec<Piece>, Vec<u64>) {
         let ready = self.take_ready();
         let mut shared = SharedBatch::default();
         let mut shared_bytes: (u64, Arc<[u8]>) = (0, Arc::default());
         let mut pieces = Vec::with_capacity(ready.len());
+        let mut resting = Vec::new();
         for (id, reader) in ready {
             let mut reader = lock(&reader);
             let next = reader.next(state, now, &mut shared);
             let bytes: Arc<[u8]> = match next {
                 Next::Rest => {
+                    if reader.subscription.is_conflating() {
+                        resting.push(id);
+                    }
                     drop(reader);
                     self.rest(id);
                     continue;
@@ -158,7 +162,7 @@ impl Portable {
                 closes: next == Next::Close,
             });
         }
-        pieces
+        (pieces, resting)
     }
 
     fn take_ready(&self) -> Vec<(u64, Arc<Mutex<Reader>>)> {

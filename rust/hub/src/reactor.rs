@@ -242,6 +242,11 @@ impl Reactor {
                     self.portable.insert(id, slot);
                 }
             }
+            Command::ArmPortable { id } => {
+                if let Some(&slot) = self.portable.get(&id) {
+                    self.arm(slot);
+                }
+            }
             Command::DetachPortable { id } => {
                 if let Some(slot) = self.portable.remove(&id) {
                     self.drop_reader(slot);
@@ -276,6 +281,7 @@ impl Reactor {
             let Some(Connection::Reader(reader)) = self.slots.get_mut(id) else {
                 continue;
             };
+            reader.reader.subscription.hurry();
             if !reader.is_blocked && reader.serve(&self.shared, &mut self.batch) == Served::Rests {
                 let _ = reader.socket.write(&retry);
             }

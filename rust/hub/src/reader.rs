@@ -150,18 +150,28 @@ impl Reader {
         if self.is_closing || now.mono >= self.expires_at {
             return Next::Close;
         }
-        let state = lock(state);
-        match self
-            .subscription
-            .step(&state, now, ROOM_BYTES, &mut self.pending)
-        {
+        loop {
+            let mut state = lock(state);
+            let (subscription, pending) = (&mut self.subscription, &mut self.pending);
+            let step = subscription.step(&state, now, ROOM_BYTES, pending);
+            if subscription.is_conflating() {
+                state.counters.conflated += subscription.take_left_out();
+            }
+            if step != Step::Again {
+                return self.take_step(&step, &state, shared);
+            }
+        }
+    }
+
+    fn take_step(&mut self, step: &Step, state: &State, shared: &mut SharedBatch) -> Next {
+        match *step {
             Step::Write => Next::Pending,
             Step::Close => {
                 self.is_closing = true;
                 Next::Close
             }
-            Step::Copy { key, from, most } if shared.load(&state, key, from, most) => Next::Batch,
-            Step::Rest | Step::Copy { .. } => Next::Rest,
+            Step::Copy { key, from, most } if shared.load(state, key, from, most) => Next::Batch,
+            Step::Again | Step::Rest | Step::Copy { .. } => Next::Rest,
         }
     }
 

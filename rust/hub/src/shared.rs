@@ -27,6 +27,8 @@ pub(crate) enum Command {
         subscription: Subscription,
         head: Vec<u8>,
     },
+    /// A portable reader rests, and holds something back for a time.
+    ArmPortable { id: u64 },
     /// A portable reader is gone.
     DetachPortable { id: u64 },
     /// Other streams for a connection.

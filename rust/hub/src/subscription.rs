@@ -3,10 +3,13 @@
 //! Pure: it reads the state and appends bytes; who writes them where is the reactor's matter. A subscription owns cursors, never a
 //! queue, so a slow one costs nothing and being live is nothing but a replay at the tail.
 
+use std::time::Duration;
+
 use jupyter_sse_codec::{Position, end_id};
 use serde_json::json;
 
 use crate::clock::{Now, millis};
+use crate::conflate::Pace;
 use crate::control;
 use crate::cursor::Cursor;
 use crate::log::IdLine;
@@ -19,6 +22,9 @@ pub const MAX_STREAMS: usize = 1000;
 /// The bounds of a keep-alive's interval, in milliseconds: what streams ask for is not trusted with the hub's timers.
 const LEAST_PING_INTERVAL: u64 = 50;
 const MOST_PING_INTERVAL: u64 = 24 * 3600 * 1000;
+
+/// How many events are looked at while the state is held, by a reader that wants only the newest of each type.
+const LOOKS: u64 = 4096;
 
 /// What a subscriber asked for.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +45,8 @@ pub struct Wants {
     pub passing: bool,
     /// Goes on with the newest event, not the oldest held, after falling behind.
     pub latest_when_slow: bool,
+    /// At most one event of each stream and type in this time, the last.
+    pub conflate: Option<Duration>,
     /// Who asks.
     pub user: String,
 }
@@ -58,6 +66,8 @@ pub enum Step {
         /// How many at the most.
         most: u64,
     },
+    /// There is more to be looked at: ask again, after others had the state.
+    Again,
     /// Nothing to write before something changes.
     Rest,
     /// It has got everything it will get: write what is pending, then close.
@@ -81,11 +91,18 @@ pub struct Subscription {
     has_joint_cursor: bool,
     /// Events written since somebody asked.
     written: u64,
+    /// When events are written, where not at once.
+    pace: Option<Pace>,
+    /// Events left out by cursors that are gone.
+    left_out: u64,
+    /// How many of all were reported.
+    left_out_reported: u64,
 }
 
 impl Subscription {
     pub(crate) fn new(wants: Wants, connection: String) -> Self {
         Self {
+            pace: wants.conflate.map(|interval| Pace::new(millis(interval))),
             wants,
             connection,
             cursors: Vec::new(),
@@ -95,6 +112,8 @@ impl Subscription {
             is_ended: false,
             has_joint_cursor: false,
             written: 0,
+            left_out: 0,
+            left_out_reported: 0,
         }
     }
 
@@ -122,6 +141,9 @@ impl Subscription {
             return true;
         }
         let mut cursor = Cursor::new(name, start);
+        if self.pace.is_some() {
+            cursor.conflate();
+        }
         let (stream, _) = cursor.look_up(state);
         let has_seen_end = stream.is_some_and(|stream| cursor.has_seen_end(stream));
         self.cursors.push(cursor);
@@ -131,7 +153,12 @@ impl Subscription {
 
     /// Takes a stream out of the set.
     pub(crate) fn remove(&mut self, name: &str) {
-        self.cursors.retain(|cursor| cursor.name != name);
+        let left_out = &mut self.left_out;
+        self.cursors.retain(|cursor| {
+            let stays = cursor.name != name;
+            *left_out += if stays { 0 } else { cursor.left_out() };
+            stays
+        });
     }
 
     /// The streams that it reads, as far as they exist.
@@ -191,6 +218,24 @@ impl Subscription {
         std::mem::take(&mut self.written)
     }
 
+    /// How many events were left out since this was last asked, for the counters.
+    pub(crate) fn take_left_out(&mut self) -> u64 {
+        let all = self.left_out + self.cursors.iter().map(Cursor::left_out).sum::<u64>();
+        all - std::mem::replace(&mut self.left_out_reported, all)
+    }
+
+    /// Wants fewer events than there are.
+    pub(crate) fn is_conflating(&self) -> bool {
+        self.pace.is_some()
+    }
+
+    /// What is held back need not wait for its time.
+    pub(crate) fn hurry(&mut self) {
+        if let Some(pace) = &mut self.pace {
+            pace.hurry();
+        }
+    }
+
     /// Appends a keep-alive.
     pub(crate) fn ping(&self, state: &State, now: Now, out: &mut Vec<u8>) {
         if !self.wants.control {
@@ -209,6 +254,13 @@ impl Subscription {
             return Step::Close;
         }
         self.announce(state, now, out);
+        if !self.choose(state, now) {
+            return if out.len() > before {
+                Step::Write
+            } else {
+                Step::Again
+            };
+        }
         if let Some(step) = self.copy_step(state) {
             return if out.len() > before {
                 Step::Write
@@ -217,6 +269,9 @@ impl Subscription {
             };
         }
         while out.len() - before < room && self.write_due(state, before + room, out) {}
+        for cursor in &mut self.cursors {
+            cursor.finish_release(cursor.stream(state));
+        }
         self.catch_up(state, now, out);
         if out.len() > before {
             Step::Write
@@ -227,11 +282,51 @@ impl Subscription {
 
     /// When something untold must be told, although nothing happens (of `Now::mono`).
     pub(crate) fn next_deadline(&self, state: &State) -> Option<u64> {
-        if !self.wants.control {
-            return None;
-        }
         let due = |cursor: &Cursor| cursor.state_due_at(cursor.stream(state)?);
-        self.cursors.iter().filter_map(due).min()
+        let telling = self.cursors.iter().filter_map(due).min();
+        let telling = telling.filter(|_| self.wants.control);
+        let pace = self.pace.as_ref().filter(|_| self.owes(state));
+        let release = pace.map(Pace::next_at);
+        telling.into_iter().chain(release).min()
+    }
+
+    /// Whether anything is there that was not written.
+    fn owes(&self, state: &State) -> bool {
+        let is_owed = |cursor: &Cursor| {
+            let stream = cursor.stream(state);
+            stream.is_some_and(|stream| !cursor.is_caught_up(stream))
+        };
+        self.cursors.iter().any(is_owed)
+    }
+
+    /// Chooses what is to be written, for a reader that wants only the newest of each type, and releases it when its time has come.
+    /// Returns `false` where there is more to look at.
+    fn choose(&mut self, state: &State, now: Now) -> bool {
+        if self.pace.is_none() || self.cursors.iter().any(Cursor::is_releasing) {
+            return true;
+        }
+        let (mut room, mut is_full) = (LOOKS, false);
+        for cursor in &mut self.cursors {
+            let Some(stream) = cursor.stream(state) else {
+                continue;
+            };
+            match cursor.look_ahead(stream, room) {
+                Some(looks) => room -= looks,
+                None => is_full = true,
+            }
+        }
+        if room == 0 && !is_full {
+            return false;
+        }
+        let is_owing = self.owes(state);
+        let Some(pace) = &mut self.pace else {
+            return true;
+        };
+        if is_owing && (is_full || now.mono >= pace.next_at()) {
+            pace.begin(now.mono);
+            self.cursors.iter_mut().for_each(Cursor::release);
+        }
+        true
     }
 
     fn open(&mut self, out: &mut Vec<u8>) {
@@ -278,7 +373,8 @@ impl Subscription {
         let [cursor] = self.cursors.as_slice() else {
             return None;
         };
-        if !self.wants.single || self.wants.control || self.wants.positions {
+        if !self.wants.single || self.wants.control || self.wants.positions || self.is_conflating()
+        {
             return None;
         }
         let key = cursor.key?;

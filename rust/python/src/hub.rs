@@ -138,7 +138,7 @@ impl Hub {
     }
 
     #[pyo3(signature = (streams, *, single, last_event_id=None, control=false, positions=false, wait=false,
-        latest_when_slow=false, user=String::new()))]
+        latest_when_slow=false, conflate=None, user=String::new()))]
     #[expect(
         clippy::too_many_arguments,
         clippy::fn_params_excessive_bools,
@@ -154,8 +154,12 @@ impl Hub {
         positions: bool,
         wait: bool,
         latest_when_slow: bool,
+        conflate: Option<f64>,
         user: String,
     ) -> PyResult<Subscription> {
+        let conflate = conflate
+            .map(|value| seconds("conflate", value))
+            .transpose()?;
         let wants = Wants {
             single,
             control,
@@ -163,6 +167,7 @@ impl Hub {
             exact_times: false,
             passing: false,
             latest_when_slow,
+            conflate,
             user,
         };
         let query = Query {

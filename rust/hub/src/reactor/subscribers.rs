@@ -42,8 +42,10 @@ impl Reactor {
             Some(Connection::Reader(reader)) if !reader.is_blocked => {
                 match reader.serve(&self.shared, &mut self.batch) {
                     Served::Rests => {
+                        // What is held back is written earlier than its timer says, maybe.
+                        let is_holding = reader.reader.subscription.is_conflating();
                         self.slots.await_room(id, false);
-                        if !self.slots.has_timer(id) {
+                        if is_holding || !self.slots.has_timer(id) {
                             self.arm(id);
                         }
                     }
@@ -58,7 +60,7 @@ impl Reactor {
 
     /// Sets the timer of a subscriber that rests. One that has a timer needs no other when it is written to: that only moves its
     /// keep-alive further away.
-    fn arm(&mut self, id: ReaderId) {
+    pub(super) fn arm(&mut self, id: ReaderId) {
         let now = self.shared.clock.now();
         if let Some(due) = self.with_reader(id, |reader, state| reader.deadline(state, now)) {
             // The next run of a stream may ask for a shorter interval.

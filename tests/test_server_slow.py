@@ -1,0 +1,94 @@
+"""Readers that are slow, want fewer events, or take none: what they get, what others see of them, how they end."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from running_server import JupyterServer, Reader
+
+
+def metric(server: JupyterServer, name: str) -> int:
+    return server.client.get("api/sse/metrics").json()[name]
+
+
+def events_of(reader: Reader) -> list[tuple[str, str]]:
+    """Read to the end of the stream; return what is no control event."""
+    return [(event.event, event.data) for event in reader.events() if not event.event.startswith("sse.")]
+
+
+def publish_events(server: JupyterServer, name: str, *events: tuple[str, int]) -> None:
+    body = "".join(f"event: {kind}\ndata: {value}\n\n" for kind, value in events)
+    answer = server.client.post(f"sse/{name}", content=body, headers={"Content-Type": "text/event-stream"})
+    assert answer.status_code == 201, answer.text
+
+
+def test_conflate_gives_the_last_event_of_each_type_and_the_last_before_the_end(any_server: JupyterServer):
+    before = metric(any_server, "conflated")
+    publish_events(any_server, "conflated", *[(kind, value) for value in range(50) for kind in ("loss", "lr")])
+    with any_server.read("sse/conflated?conflate=0.3") as reader:
+        first = [(event.event, event.data) for event in reader.take(2)]
+        assert first == [("loss", "49"), ("lr", "49")]
+        publish_events(any_server, "conflated", *[("loss", value) for value in range(50, 60)])
+        any_server.client.delete("api/sse/streams/conflated")
+        assert events_of(reader) == [("loss", "59")]
+    assert metric(any_server, "conflated") == before + 98 + 9
+
+
+def test_conflate_lets_at_most_one_event_through_in_its_time_and_the_last_one_when_silence_follows(
+    any_server: JupyterServer,
+):
+    any_server.publish("paced", 0)
+    came = []
+    with any_server.read("sse/paced?conflate=0.4") as reader:
+        reader.take(1)
+        began = time.monotonic()
+        for value in range(1, 41):
+            any_server.publish("paced", value)
+        published = time.monotonic() - began
+        while not came or came[-1] != 40:
+            came += reader.values(1)
+        took = time.monotonic() - began
+    # Each came an interval after the one before; how long publishing took on this machine decides how many there are.
+    assert len(came) <= took / 0.4
+    assert took < published + 10
+    assert came == sorted(came)
+
+
+def test_conflate_counts_what_it_leaves_out_apart_from_losses(any_server: JupyterServer):
+    any_server.publish("counted-apart", *range(30))
+    with any_server.read("sse/counted-apart?conflate=0.1&control=1") as reader:
+        told = []
+        for event in reader.events():
+            assert event.event != "sse.gap"
+            if event.event == "sse.state":
+                told.append(json.loads(event.data)["conflated"])
+                if told[-1] == 29:
+                    break
+    assert told == sorted(told)
+
+
+def test_conflate_is_for_each_stream_of_a_connection_and_one_position_resumes_all(any_server: JupyterServer):
+    any_server.publish("fewer/a", *range(10))
+    any_server.publish("fewer/b", *range(10, 20))
+    with any_server.read("sse?stream=fewer/a&stream=fewer/b&conflate=0.2") as reader:
+        assert [event.data for event in reader.take(2)] == ["9", "19"]
+        any_server.publish("fewer/a", 20, 21)
+        any_server.publish("fewer/b", 22, 23)
+        assert [event.data for event in reader.take(2)] == ["21", "23"]
+    any_server.publish("fewer/a", 24)
+    address = "sse?stream=fewer/a&stream=fewer/b&conflate=0.2"
+    with any_server.read(address, headers={"Last-Event-ID": reader.last_event_id}) as reader:
+        assert [event.data for event in reader.take(1)] == ["24"]
+
+
+@pytest.mark.parametrize("value", ["", "0", "-1", "nan", "inf", "1e3", "1s", "3601", "0.0001", "1_0"])
+def test_conflate_of_no_time_is_refused_with_what_was_expected(server: JupyterServer, value: str):
+    server.publish("refused-time", 1)
+    answer = server.client.get("sse/refused-time", params={"conflate": value})
+    assert answer.status_code == 400
+    assert "conflate=<seconds>" in answer.json()["message"]
