@@ -18,6 +18,7 @@ describe('readDisplay', () => {
   it('reads what the kernel writes', () => {
     expect(readDisplay(BUNDLE)).toEqual({
       stream: 'lab/loss',
+      run: 3,
       origin: 'cell 2',
       view: { kind: 'plot', x: null, y: ['a', 'b'], window: '60s' },
       savedAt: 1_700_000_000_000,
@@ -27,6 +28,7 @@ describe('readDisplay', () => {
 
   it('leaves to the rules what is not said', () => {
     expect(readDisplay({ version: 1, stream: 'a' })).toMatchObject({
+      run: null,
       view: { kind: null, x: null, y: null, window: null },
       savedAt: null
     });

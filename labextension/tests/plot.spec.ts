@@ -4,7 +4,7 @@ import { Points } from '../src/model/points';
 import { type IArea, traceLine } from '../src/views/plot/line';
 import { rightSide } from '../src/views/plot/sides';
 import { numberTicks, timeTicks } from '../src/views/plot/ticks';
-import { type IExtent, Viewport } from '../src/views/plot/viewport';
+import { around, type IExtent, Viewport } from '../src/views/plot/viewport';
 import {
   defaultWidth,
   describeWidth,
@@ -111,6 +111,20 @@ describe('Viewport', () => {
   it('is nothing before the first point', () => {
     const empty = { isTime: true, isLive: true, edge: 5, series: [] };
     expect(new Viewport().range(empty)).toBeNull();
+  });
+});
+
+describe('around', () => {
+  const gap = { reason: 'evicted', count: 3, after: 1 };
+
+  it.each([
+    ['a narrow gap, in what is shown now', 100, 102, [51, 151]],
+    ['a wide gap, all of it', 1_000, 3_000, [0, 4_000]],
+    ['a gap before the first event', NaN, 100, [50, 150]],
+    ['a gap after the newest event', 100, NaN, [50, 150]],
+    ['a gap alone', NaN, NaN, null]
+  ])('brings into view %s', (_, from, to, range) => {
+    expect(around({ from, to, gap }, [900, 1_000])).toEqual(range);
   });
 });
 

@@ -1,11 +1,19 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import type { IGap } from '../src/model/event';
 import { StreamModel } from '../src/model/stream';
 import { Streams } from '../src/model/streams';
 import { AppendTimes, RateMeter, ServerClock } from '../src/model/time';
 import type { ConnectionState, IServerSentEvent } from '../src/tokens';
 import { statusOf } from '../src/views/status';
-import { describeGap, describeGaps, describeStatus } from '../src/views/texts';
+import {
+  describeGap,
+  describeLoss,
+  describeReturn,
+  describeStatus,
+  type ISentence,
+  type Remedy
+} from '../src/views/texts';
 import { TimeFormat } from '../src/views/format';
 import { ManualClock } from './manualClock';
 
@@ -94,7 +102,7 @@ describe('StreamModel', () => {
       event({ a: 5 })
     ]);
     expect(model.lost).toBe(3);
-    expect(describeGaps(model.gaps)).toBe('3 lost in 1 gap');
+    expect(describeLoss(model.losses)).toBe('3 lost in 1 gap');
     model.receive([event({ a: 6 }), run(3)]);
     expect(model.lost).toBe(0);
   });
@@ -111,14 +119,51 @@ describe('StreamModel', () => {
     model.receive([run(1), event('1'), control('ready'), at(2), at(3)]);
     model.resume();
     model.receive([unknown, event('1'), event('1'), control('ready')]);
-    expect(describeGaps(model.gaps)).toBe('? lost in 1 gap');
+    expect(describeLoss(model.losses)).toBe('? lost in 1 gap');
     model.receive([at(16)]);
     // Number 3 was the last before; 14 and 15 were replayed without a position.
     expect(model.lost).toBe(10);
     // A new log counts anew: nothing can be told.
     model.receive([unknown, at(2, 'BBBBBBBBBBB')]);
-    expect(describeGaps(model.gaps)).toBe('10+ lost in 2 gaps');
+    expect(describeLoss(model.losses)).toBe('10+ lost in 2 gaps');
     expect(model.plot('@n').gaps[0].gap.count).toBe(10);
+  });
+
+  it('tells a thousand gaps apart and counts all of more', () => {
+    const lose = (count: number | null): IServerSentEvent[] => [
+      control('gap', { reason: 'overflow', lost: { count } }),
+      event({ a: 1 })
+    ];
+    model.plot('@n');
+    model.receive([run(1), event({ a: 1 }), ...lose(7), ...lose(null)]);
+    for (let i = 0; i < 2_500; i++) {
+      model.receive(lose(2));
+    }
+    expect(model.losses).toEqual({
+      events: 5_007,
+      gaps: 2_502,
+      isExact: false
+    });
+    expect(model.lost).toBe(5_007);
+    expect(model.gaps.length).toBe(1_000);
+    const bands = model.plot('@n').gaps;
+    expect(bands.length).toBe(1_000);
+    expect(bands[0]).toMatchObject({ from: 1, gap: { count: null } });
+    expect(bands.at(-1)).toMatchObject({ from: 2_502, to: 2_503 });
+  });
+
+  it('shows a gap that was told before a new run at its start, in every view', () => {
+    const plot = model.plot('@n');
+    const { log, table } = model;
+    model.receive([run(1), event({ a: 1 }), control('ready')]);
+    model.receive([
+      control('gap', { reason: 'evicted', lost: { count: 3 } }),
+      run(2),
+      event({ a: 5 })
+    ]);
+    expect(plot.gaps).toMatchObject([{ from: NaN, to: 1, gap: { count: 3 } }]);
+    expect([...log.lines].map(line => line.kind)).toEqual(['gap', 'line']);
+    expect([...table.rows].map(row => row.kind)).toEqual(['gap', 'row']);
   });
 
   it('forgets everything on a reset', () => {
@@ -309,10 +354,72 @@ describe('describeStatus', () => {
     expect(say()).toBe('Ended at 14:03:22 after 1 event.');
   });
 
-  it('tells the error of a run that failed', () => {
-    const error = { type: 'ValueError', message: 'bad batch' };
-    model.receive([run(1), control('end', { reason: 'error', error })]);
-    expect(say()).toBe('ValueError: bad batch');
+  it('tells the error of a run that failed, and all of a long one beyond', () => {
+    const fail = (message: string): ISentence | null => {
+      const error = { type: 'ValueError', message, line: 7 };
+      const options = { origin: 'cell 2' };
+      model.receive([
+        control('run', { run: 1, options }),
+        control('end', { reason: 'error', error })
+      ]);
+      return describeStatus(statusOf(model, OPEN), model, clock.now(), time);
+    };
+    expect(fail('bad batch')).toMatchObject({
+      text: 'ValueError: bad batch, at line 7 of cell 2',
+      remedy: 'show-error',
+      details: 'ValueError: bad batch\nat line 7 of cell 2'
+    });
+    expect(fail('shapes differ:\n(3, 4)\n(3, 5)')).toMatchObject({
+      text: 'ValueError: shapes differ:…, at line 7 of cell 2',
+      details: 'ValueError: shapes differ:\n(3, 4)\n(3, 5)\nat line 7 of cell 2'
+    });
+    expect(fail('x'.repeat(5_000))?.text.length).toBeLessThan(200);
+  });
+
+  it('offers to run again what has ended or is gone', () => {
+    const remedy = (): Remedy | null | undefined =>
+      describeStatus(statusOf(model, OPEN), model, clock.now(), time)?.remedy;
+    model.receive([run(1), event('1'), control('ready')]);
+    expect(remedy()).toBeUndefined();
+    for (const end of [{ reason: 'done' }, { reason: 'stopped' }]) {
+      model.receive([control('end', end)]);
+      expect(remedy()).toBe('run-again');
+    }
+    model.receive([control('end', { reason: 'refused', status: 404 })]);
+    expect(remedy()).toBe('run-again');
+  });
+
+  it('tells after ten seconds without an event, counted anew for each run', () => {
+    model.receive([run(1), control('ready')]);
+    clock.advance(9_000);
+    expect(say()).toMatch(/^Waiting for the first event/);
+    clock.advance(2_000);
+    expect(say()).toMatch(/^No events yet\./);
+    model.receive([event('1'), run(2)]);
+    expect(say()).toMatch(/^Waiting for the first event/);
+  });
+
+  it('tells what an outage has cost', () => {
+    const gap = (count: number | null): IGap => ({
+      reason: 'evicted',
+      count,
+      after: 1
+    });
+    const missed = [gap(312)];
+    expect(describeReturn(missed)).toMatchObject({
+      text: 'Reconnected. 312 events were lost.',
+      remedy: 'show-gap',
+      gap: missed[0]
+    });
+    expect(describeReturn([gap(1)]).text).toBe(
+      'Reconnected. 1 event was lost.'
+    );
+    expect(describeReturn([gap(null), gap(4)]).text).toBe(
+      'Reconnected. At least 4 events were lost in 2 gaps.'
+    );
+    expect(describeReturn([gap(null)]).text).toBe(
+      'Reconnected. Events were lost.'
+    );
   });
 
   it('counts down to the next try', () => {

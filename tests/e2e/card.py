@@ -11,6 +11,24 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
+BAND_PIXELS = """canvas => {
+    // The colour of warnings, thinly over nothing.
+    const probe = document.createElement('span');
+    probe.style.color = 'var(--jp-warn-color1)';
+    canvas.parentElement.append(probe);
+    const color = getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+    probe.remove();
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) {
+        const isThin = data[i + 3] > 24 && data[i + 3] < 38;
+        if (isThin && color.every((part, k) => Math.abs(part - data[i + k]) < 12)) {
+            count++;
+        }
+    }
+    return count;
+}"""
+
 GONE = ("lost", "gone", "stopped")
 """States that say: nobody produces any more."""
 
@@ -59,6 +77,10 @@ class Card:
                 entry.querySelector('.jp-SseView-legendName').textContent.replace(' →', ''),
                 entry.querySelector('.jp-SseView-legendValue').textContent]))"""
         )
+
+    def button(self, name: str) -> Locator:
+        """Return the button beside a sentence."""
+        return self.locator.get_by_role("button", name=name, exact=True)
 
     def stop(self) -> None:
         """Press the stop button."""
@@ -145,4 +167,11 @@ class Card:
                 }
                 return [...counts.values()].filter(count => count >= 20).length;
             }"""
+        )
+
+    def wait_for_gap(self, *, shown: bool = True) -> None:
+        """Wait until the plot shows, or does not show, the band of a gap."""
+        self.page.wait_for_function(
+            f"([canvas, shown]) => ({BAND_PIXELS})(canvas) > 200 === shown",
+            arg=[self.canvas().element_handle(), shown],
         )

@@ -189,3 +189,5 @@ class Notebook:
         self.page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
         is_light = str("Dark" not in name).lower()
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
+        # What JupyterLab shows meanwhile lies on everything.
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)

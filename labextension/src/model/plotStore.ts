@@ -1,6 +1,7 @@
 import { chooseAxis, isXKey, type XAxis, xOf } from './axis';
 import type { IEvent, IGap } from './event';
 import { nameKey } from './kind';
+import { MAX_GAPS, mergeGaps } from './losses';
 import { Points } from './points';
 import {
   type Fields,
@@ -116,6 +117,16 @@ export class PlotStore {
       }
     }
     this._gaps.push({ from: this._lastX, to: NaN, gap });
+    if (this._gaps.length > MAX_GAPS) {
+      const [first, second] = this._gaps;
+      const merged = mergeGaps(first.gap, second.gap);
+      this._gaps.splice(0, 2, { ...second, from: first.from, gap: merged });
+    }
+  }
+
+  /** The band of a gap, or the one that it has become a part of. */
+  bandOf({ after }: IGap): IGapBand | undefined {
+    return this._gaps.filter(band => band.gap.after <= after).at(-1);
   }
 
   clear(): void {

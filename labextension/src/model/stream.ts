@@ -11,7 +11,7 @@ import { BoundedList } from './boundedList';
 import { KindChooser } from './chooser';
 import { type IEvent, type IGap, isFlagType } from './event';
 import { LogStore } from './logStore';
-import { Losses } from './losses';
+import { type ILoss, Losses } from './losses';
 import { PlotStore } from './plotStore';
 import { type IRun, readEnd, readGap, readRun, type IEnd } from './run';
 import { TableStore } from './tableStore';
@@ -58,15 +58,17 @@ export class StreamModel implements IStreamModel, IStreamSink {
   constructor(
     readonly name: string,
     readonly serverClock: ServerClock,
-    clock: IClock,
+    private readonly _clock: IClock,
     private readonly _bounds: IBounds = DEFAULT_BOUNDS
   ) {
     this._times = new AppendTimes(serverClock);
-    this.openedAt = clock.now();
+    this._awaitedSince = _clock.now();
   }
 
-  /** When this page began to read the stream: unix ms. */
-  readonly openedAt: number;
+  /** When this page began to wait for the first event of the run: unix ms of this machine. */
+  get awaitedSince(): number {
+    return this._awaitedSince;
+  }
 
   /** The newest events as they came, within bounds. */
   readonly recent = new BoundedList<IEvent>(
@@ -94,9 +96,15 @@ export class StreamModel implements IStreamModel, IStreamSink {
   }
 
   get lost(): number {
-    return this._losses.lost;
+    return this._losses.total.events;
   }
 
+  /** All that is missing of the run. */
+  get losses(): ILoss {
+    return this._losses.total;
+  }
+
+  /** Where events are missing, oldest first; the oldest of very many are taken together. */
   get gaps(): readonly IGap[] {
     return this._losses.gaps;
   }
@@ -212,8 +220,8 @@ export class StreamModel implements IStreamModel, IStreamSink {
 
   /** Read again from the start: nothing that came counts any more. */
   reset(): void {
-    this._startAfresh();
     this._losses.clear();
+    this._startAfresh();
     this._isReady = false;
     this._run = null;
     this._announce();
@@ -311,7 +319,10 @@ export class StreamModel implements IStreamModel, IStreamSink {
   }
 
   private _miss(announced: IGap): void {
-    const gap = this._losses.add(announced);
+    this._tellGap(this._losses.add(announced));
+  }
+
+  private _tellGap(gap: IGap): void {
     this._plots.forEach(store => store.gap(gap));
     this._log?.gap(gap, this.lastAt);
     this._table?.gap(gap, this.lastAt);
@@ -377,6 +388,7 @@ export class StreamModel implements IStreamModel, IStreamSink {
     const { events } = this;
     this._losses.keep(gap => gap.after === events);
     this._generation++;
+    this._awaitedSince = this._clock.now();
     this._events = 0;
     this._earlyEvents = 0;
     this._firstAt = NaN;
@@ -389,6 +401,7 @@ export class StreamModel implements IStreamModel, IStreamSink {
     this._plots.forEach(store => store.clear());
     this._log?.clear();
     this._table?.clear();
+    this.gaps.forEach(gap => this._tellGap(gap));
   }
 
   private _announce(): void {
@@ -406,6 +419,7 @@ export class StreamModel implements IStreamModel, IStreamSink {
   private _chooser = new KindChooser();
   private _version = 0;
   private _generation = 0;
+  private _awaitedSince: number;
   private _events = 0;
   private _earlyEvents = 0;
   private _firstAt = NaN;

@@ -86,7 +86,7 @@ export const pagePlugin: JupyterFrontEndPlugin<Page> = {
     const { serverSettings } = app.serviceManager;
     const page = new Page(
       serverSettings,
-      makeActions(serverSettings, trustCommand(app)),
+      makeActions(app),
       new StateMemory(state)
     );
     themes?.themeChanged.connect(() => page.theme.refresh());
@@ -105,12 +105,3 @@ export const pagePlugin: JupyterFrontEndPlugin<Page> = {
     return page;
   }
 };
-
-/** Ask the user whether to trust the notebook in front. */
-function trustCommand({ commands }: JupyterFrontEnd): () => void {
-  return () => {
-    if (commands.hasCommand('notebook:trust')) {
-      void commands.execute('notebook:trust');
-    }
-  };
-}

@@ -16,8 +16,9 @@ import type { IRemembered } from './memory';
 import { element } from './node';
 import { Notice } from './notice';
 import type { IPainter } from './paintClock';
+import { remedyOf } from './remedies';
 import { type IStatus, type StatusKind, statusOf } from './status';
-import type { ISentence } from './texts';
+import { type ISentence, say } from './texts';
 import type { IView, IViewHost } from './view';
 
 /** States in which nothing will appear by itself: they need no room for a picture. */
@@ -59,8 +60,8 @@ export class Card extends Widget implements IViewHost, IPainter {
       onLive: () => this.goLive()
     });
     this._footer = new Footer(context);
-    this._notice = new Notice(this.model, context, () =>
-      this.remember({ kind: this.model.hintedKind ?? undefined })
+    this._notice = new Notice(this.model, context, sentence =>
+      remedyOf(this, sentence)
     );
     this._build();
     this.model.changed.connect(this._onModel, this);
@@ -111,6 +112,17 @@ export class Card extends Widget implements IViewHost, IPainter {
     );
   }
 
+  /** Whether the card shows what the cell it stands in has started. */
+  get isOfRun(): boolean {
+    return this._display.run !== null;
+  }
+
+  /** Show what there is to know beyond the sentence about the state. */
+  tellMore(): void {
+    this._notice.tellMore();
+    this.refresh();
+  }
+
   /** Change one of the user's choices and keep it; `undefined` leaves it to the rules again. */
   remember(change: Partial<IRemembered>): void {
     this._remembered = { ...this._remembered, ...change };
@@ -119,6 +131,10 @@ export class Card extends Widget implements IViewHost, IPainter {
       this.context.memory.save(key, this._remembered);
     }
     this._renew();
+  }
+
+  showAs(kind: string | null): void {
+    this.remember({ kind: kind ?? undefined });
   }
 
   setWindow(window: string | null): void {
@@ -364,8 +380,7 @@ export class Card extends Widget implements IViewHost, IPainter {
     if (hinted === null || isChosen) {
       return null;
     }
-    const text = `These events now look like a ${viewKindOf(hinted)}.`;
-    return { text, remedy: 'switch', isError: false };
+    return say(`These events now look like a ${viewKindOf(hinted)}.`, 'switch');
   }
 
   private _onModel(): void {

@@ -12,6 +12,7 @@ export abstract class CompactView implements IView {
   readonly isMoving = false;
   readonly leftAt = null;
   readonly windowMenu = null;
+  readonly showGap = null;
 
   get isDisposed(): boolean {
     return this._isDisposed;

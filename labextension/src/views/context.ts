@@ -18,7 +18,24 @@ export interface IViewActions {
   /** Trust the notebook that holds the view, or `null` where nothing can. */
   readonly trust: (() => void) | null;
   copy(text: string): void;
+  /** Save a text as a file of the user's. */
+  download(fileName: string, text: string): void;
   reloadPage(): void;
+  /** The cell whose output holds a node, or `null` where there is none: in a console, or in a view of its own. */
+  cellOf(node: Node): ICell | null;
+}
+
+/** The cell of a notebook that a card stands in. */
+export interface ICell {
+  /** Run the cell, as if the user had chosen it and pressed Ctrl+Enter. */
+  run(): void;
+  /**
+   * Go to the traceback among the cell's outputs.
+   *
+   * @param type - the name of the error's class
+   * @returns whether there is one
+   */
+  showTraceback(type: string): boolean;
 }
 
 /** What all cards of a page share. */

@@ -6,6 +6,8 @@ import type { IViewOptions } from '../tokens';
 /** What an output asks a card to show. */
 export interface IDisplay {
   readonly stream: string;
+  /** The run that the output's own cell has started, or `null`: it shows what was started elsewhere. */
+  readonly run: number | null;
   readonly origin: string;
   readonly view: IViewOptions;
   /** When the notebook's picture was taken: unix ms, or `null`. */
@@ -38,6 +40,7 @@ export function readDisplay(data: unknown): IDisplay | string {
   }
   return {
     stream: data.stream as string,
+    run: typeof data.run === 'number' ? data.run : null,
     origin: typeof data.origin === 'string' ? data.origin : '',
     view: isFields(data.view) ? readOptions(data.view) : NO_OPTIONS,
     savedAt: typeof data.saved_at === 'number' ? data.saved_at : null,

@@ -1,4 +1,4 @@
-import { describeGaps, count } from './texts';
+import { describeLoss, count } from './texts';
 import { formatCount } from './format';
 import { element, setText } from './node';
 import type { IViewContext } from './context';
@@ -30,9 +30,10 @@ export class Footer {
     this._updatedAt = now;
     const { timeFormat, paintClock } = this._context;
     setText(this._events, count(model.events, 'event'));
-    this._gaps.hidden = model.gaps.length === 0;
-    if (model.gaps.length > 0) {
-      setText(this._gaps, `▨ ${describeGaps(model.gaps)}`);
+    const { losses } = model;
+    this._gaps.hidden = losses.gaps === 0;
+    if (losses.gaps > 0) {
+      setText(this._gaps, `▨ ${describeLoss(losses)}`);
     }
     const { subscribers } = model;
     setText(

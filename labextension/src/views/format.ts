@@ -175,6 +175,12 @@ export class TimeFormat {
     return `${year}-${month}-${day} ${this.minute(ms)}`;
   }
 
+  /** 2026-11-22T14-03-22 */
+  forFileName(ms: number): string {
+    const { year, month, day, hour, minute, second } = this._read(ms);
+    return `${year}-${month}-${day}T${hour}-${minute}-${second}`;
+  }
+
   private _read(ms: number): Record<string, string> {
     if (this._cached.ms !== ms) {
       const parts: Record<string, string> = {};

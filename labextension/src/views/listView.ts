@@ -1,8 +1,12 @@
+import type { BoundedList } from '../model/boundedList';
+import type { IGap } from '../model/event';
 import { type IRowSource, RowList } from './rowList';
 import type { IView, IViewHost } from './view';
 
 /** What log and table have in common: rows, the newest last, that can be left and followed again. */
-export abstract class ListView implements IView {
+export abstract class ListView<
+  T extends { readonly gap?: IGap }
+> implements IView {
   constructor(
     protected readonly host: IViewHost,
     rowHeight: number
@@ -42,9 +46,18 @@ export abstract class ListView implements IView {
     }
     // A paused list can still be scrolled, over what it held when it was paused.
     if (!this.host.isPaused || this._source === null) {
-      this._source = this.source();
+      this._source = this._newest();
     }
     this.rows.paint(this._source);
+  }
+
+  showGap(gap: IGap): void {
+    this.paint();
+    const { items } = this;
+    const index = [...items].findIndex(item => item.gap === gap);
+    // One that is kept no more was older than all that is.
+    this.rows.reveal(Math.max(index, 0) + items.forgotten);
+    this.resize();
   }
 
   resize(): void {
@@ -68,10 +81,24 @@ export abstract class ListView implements IView {
     this.node.remove();
   }
 
-  /** What there is to show now; it keeps its length while the model goes on. */
-  protected abstract source(): IRowSource;
+  /** What the model holds, oldest first. */
+  protected abstract get items(): BoundedList<T>;
+
+  /** The row of an item; `undefined` for one that is kept no more. */
+  protected abstract row(item: T | undefined): HTMLElement;
 
   protected readonly rows: RowList;
+
+  /** What there is to show now; it keeps its length while the model goes on. */
+  private _newest(): IRowSource {
+    const { items } = this;
+    const { length, forgotten } = items;
+    return {
+      length,
+      forgotten,
+      row: index => this.row(items.at(index + forgotten - items.forgotten))
+    };
+  }
 
   private _restyle(): void {
     this.rows.invalidate();

@@ -1,8 +1,8 @@
+import type { BoundedList } from '../model/boundedList';
 import type { ILogLine } from '../model/logStore';
 import { splitAnsi } from './ansi';
 import { ListView } from './listView';
 import { element } from './node';
-import type { IRowSource } from './rowList';
 import { describeGap } from './texts';
 import type { IViewHost } from './view';
 
@@ -11,7 +11,7 @@ const ERROR_LEVELS = /^(?:error|critical|fatal|40|50)$/i;
 const WARN_LEVELS = /^(?:warn(?:ing)?|30)$/i;
 
 /** Lines of text, the newest at the end. */
-export class LogView extends ListView {
+export class LogView extends ListView<ILogLine> {
   constructor(host: IViewHost) {
     super(host, ROW_PX);
     this.node.append(this.rows.node);
@@ -26,17 +26,11 @@ export class LogView extends ListView {
     return `Log of ${lines.length} lines. Newest: ${lines.last?.text ?? 'none'}.`;
   }
 
-  protected source(): IRowSource {
-    const { lines } = this.host.model.log;
-    const { length, forgotten } = lines;
-    return {
-      length,
-      forgotten,
-      row: index => this._row(lines.at(index + forgotten - lines.forgotten))
-    };
+  protected get items(): BoundedList<ILogLine> {
+    return this.host.model.log.lines;
   }
 
-  private _row(line: ILogLine | undefined): HTMLElement {
+  protected row(line: ILogLine | undefined): HTMLElement {
     const row = element('div', 'jp-SseView-logLine');
     if (line === undefined) {
       return row;

@@ -1,20 +1,24 @@
+import type { IGap } from '../model/event';
 import type { StreamModel } from '../model/stream';
 import type { IViewContext } from './context';
 import { button, element, setText } from './node';
+import { REMEDY_LABELS } from './remedies';
 import { type IStatus, STATUS_WORDS, type StatusKind } from './status';
-import { describeGaps, describeStatus, type ISentence } from './texts';
+import { describeReturn, describeStatus, type ISentence, say } from './texts';
 
 /** An outage shorter than this is not worth a sentence. */
 const PATIENCE_MS = 1_500;
 const TRANSIENT_MS = 4_000;
+/** What an outage has cost is offered for this long; the footer tells it after that. */
+const LOSS_MS = 60_000;
 
 /** What a card says in words about its stream, on the card and to a screen reader. */
 export class Notice {
-  /** @param _onSwitch - the user wants the view that fits the newest events */
+  /** @param _remedyOf - what the button beside a sentence does; `null` for no button */
   constructor(
     private readonly _model: StreamModel,
     private readonly _context: IViewContext,
-    private readonly _onSwitch: () => void
+    private readonly _remedyOf: (sentence: ISentence) => (() => void) | null
   ) {}
 
   /** Since when there is no connection (unix ms of the server), or `null`. */
@@ -28,12 +32,17 @@ export class Notice {
     this._context.announcer.say(text);
   }
 
+  /** Show what there is to know beyond the sentence, until the state changes. */
+  tellMore(): void {
+    this._tellsMore = true;
+  }
+
   /** The connection's state has changed. */
   noteConnection(): void {
     const isAway = this._context.connection.state.kind !== 'open';
     if (isAway && this._lostAt === null && this._model.isReady) {
       this._lostAt = this._model.serverClock.now();
-      this._gapsBefore = this._model.gaps.length;
+      this._gapsBefore = new Set(this._model.gaps);
     }
   }
 
@@ -45,13 +54,12 @@ export class Notice {
     }
     const outageMs = this._model.serverClock.now() - this._lostAt;
     this._lostAt = null;
-    if (outageMs >= PATIENCE_MS) {
-      const gaps = this._model.gaps.slice(this._gapsBefore);
-      this.saySoon(
-        gaps.length > 0
-          ? `Reconnected. ${describeGaps(gaps)}.`
-          : 'Reconnected. Nothing was lost.'
-      );
+    const missed = this._model.gaps.filter(gap => !this._gapsBefore.has(gap));
+    if (missed.length > 0) {
+      this._missed = { gaps: missed, until: Date.now() + LOSS_MS };
+      this._context.announcer.say(describeReturn(missed).text);
+    } else if (outageMs >= PATIENCE_MS) {
+      this.saySoon('Reconnected. Nothing was lost.');
     }
   }
 
@@ -62,6 +70,7 @@ export class Notice {
       return;
     }
     this._announced = kind;
+    this._tellsMore = false;
     const text = `Stream ${this._model.name}: ${STATUS_WORDS[kind][1]}.`;
     if (kind === 'failed') {
       this._context.announcer.alert(text);
@@ -78,7 +87,7 @@ export class Notice {
   sentence(status: IStatus, addition: string): ISentence | null {
     const now = Date.now();
     if (now < this._transient.until) {
-      return { text: this._transient.text, remedy: null, isError: false };
+      return say(this._transient.text);
     }
     const isBrief =
       status.kind === 'reconnecting' &&
@@ -86,37 +95,51 @@ export class Notice {
     const said = isBrief
       ? null
       : describeStatus(status, this._model, now, this._context.timeFormat);
-    return said && { ...said, text: said.text + addition };
+    if (said === null) {
+      return now < this._missed.until
+        ? describeReturn(this._missed.gaps)
+        : null;
+    }
+    const text = said.text + addition;
+    return this._tellsMore
+      ? { ...said, text, remedy: null }
+      : { ...said, text, details: '' };
   }
 
   /** Write a sentence into its place. */
   show(home: HTMLElement, sentence: ISentence | null): void {
+    this._sentence = sentence;
     home.dataset.error = String(sentence?.isError ?? false);
-    const remedy = sentence?.remedy ?? '';
-    if (home.dataset.remedy !== remedy || home.childElementCount === 0) {
+    const remedy = this._remedy === null ? null : sentence!.remedy;
+    const wanted = remedy ?? '';
+    if (home.dataset.remedy !== wanted || home.childElementCount === 0) {
       // The button stays while the text beside it counts down.
-      home.dataset.remedy = remedy;
-      home.replaceChildren(element('span', ''), ...this._remedy(sentence));
+      home.dataset.remedy = wanted;
+      home.replaceChildren(
+        element('span', ''),
+        ...(remedy === null
+          ? []
+          : [button(REMEDY_LABELS[remedy], () => this._remedy?.())]),
+        element('pre', 'jp-SseView-details')
+      );
     }
     setText(home.firstElementChild!, sentence?.text ?? '');
+    setText(home.lastElementChild!, sentence?.details ?? '');
   }
 
-  private _remedy(sentence: ISentence | null): HTMLElement[] {
-    const { connection, actions } = this._context;
-    switch (sentence?.remedy ?? null) {
-      case 'retry':
-        return [button('Try now', () => connection.retryNow())];
-      case 'reload':
-        return [button('Reload', () => actions.reloadPage())];
-      case 'switch':
-        return [button('Switch', this._onSwitch)];
-      default:
-        return [];
-    }
+  /** What the button does: now, since cells may have moved after it was made. */
+  private get _remedy(): (() => void) | null {
+    return this._sentence && this._remedyOf(this._sentence);
   }
 
+  private _sentence: ISentence | null = null;
+  private _tellsMore = false;
+  private _missed: { gaps: readonly IGap[]; until: number } = {
+    gaps: [],
+    until: 0
+  };
   private _lostAt: number | null = null;
-  private _gapsBefore = 0;
+  private _gapsBefore: ReadonlySet<IGap> = new Set();
   private _transient = { text: '', until: 0 };
   private _announced: StatusKind | null = null;
 }

@@ -1,4 +1,5 @@
-import { element, setText } from './node';
+import type { IEvent } from '../model/event';
+import { button, element, setText } from './node';
 import type { IView, IViewHost } from './view';
 
 /** The tree is made anew at most this often. */
@@ -26,6 +27,7 @@ export class RawView implements IView {
   readonly isMoving = false;
   readonly leftAt = null;
   readonly windowMenu = null;
+  readonly showGap = null;
 
   get isDisposed(): boolean {
     return this._isDisposed;
@@ -50,13 +52,25 @@ export class RawView implements IView {
     this._shownAt = performance.now();
     const hint = this._hint === '' ? '' : `  ·  ${this._hint}`;
     setText(this._title, `Event ${event.ordinal}  ·  ${event.type}${hint}`);
-    if (event.data.length > MAX_EVENT) {
-      const megabytes = (event.data.length / 1e6).toFixed(1);
-      setText(this._tree, `An event of ${megabytes} MB is not drawn.`);
-      return;
-    }
     const content = value.kind === 'text' ? value.text : value.value;
-    this._tree.replaceChildren(this._node('', content, '', 0));
+    this._tree.replaceChildren(
+      ...(event.data.length > MAX_EVENT
+        ? this._offer(event, value.kind === 'text' ? 'txt' : 'json')
+        : [this._node('', content, '', 0)])
+    );
+  }
+
+  /** What stands in place of an event that is too large to be drawn. */
+  private _offer(event: IEvent, extension: string): (string | HTMLElement)[] {
+    const { model, context } = this._host;
+    const megabytes = (event.data.length / 1e6).toFixed(1);
+    const at = context.timeFormat.forFileName(event.at);
+    // A stream's name is a path; its other characters may all stand in the name of a file.
+    const fileName = `${model.name.replaceAll('/', '_')}_${at}.${extension}`;
+    return [
+      `An event of ${megabytes} MB is not drawn. `,
+      button('Download', () => context.actions.download(fileName, event.data))
+    ];
   }
 
   resize(): void {

@@ -48,6 +48,18 @@ export class RowList {
     this._isUsers = false;
   }
 
+  /**
+   * Bring a row to the middle, as if the user had scrolled there.
+   *
+   * @param number - of the row, those counted that are gone
+   */
+  reveal(number: number): void {
+    const middle = (number - this._forgotten + 0.5) * this._rowHeight;
+    this._isUsers = true;
+    this.node.scrollTop = middle - this.node.clientHeight / 2;
+    this._scrolled();
+  }
+
   /** Show what the source holds now. */
   paint(source: IRowSource): void {
     this._source = source;

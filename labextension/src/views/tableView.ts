@@ -1,9 +1,9 @@
+import type { BoundedList } from '../model/boundedList';
 import type { ITableRow } from '../model/tableStore';
 import { isNumber } from '../model/value';
 import { formatNumber } from './format';
 import { ListView } from './listView';
 import { element, setText } from './node';
-import type { IRowSource } from './rowList';
 import { describeGap } from './texts';
 import type { IViewHost } from './view';
 
@@ -13,7 +13,7 @@ const MAX_CHARACTERS = 40;
 const MAX_CELL = 200;
 
 /** Events as rows, their fields as columns, the newest at the end. */
-export class TableView extends ListView {
+export class TableView extends ListView<ITableRow> {
   constructor(host: IViewHost) {
     super(host, ROW_PX);
     this.node.setAttribute('role', 'table');
@@ -39,14 +39,8 @@ export class TableView extends ListView {
     return `Table of ${rows.length} rows and ${columns.length} columns.`;
   }
 
-  protected source(): IRowSource {
-    const { rows } = this.host.model.table;
-    const { length, forgotten } = rows;
-    return {
-      length,
-      forgotten,
-      row: index => this._row(rows.at(index + forgotten - rows.forgotten))
-    };
+  protected get items(): BoundedList<ITableRow> {
+    return this.host.model.table.rows;
   }
 
   private get _columns(): readonly string[] {
@@ -79,7 +73,7 @@ export class TableView extends ListView {
     }
   }
 
-  private _row(row: ITableRow | undefined): HTMLElement {
+  protected row(row: ITableRow | undefined): HTMLElement {
     const node = element('div', 'jp-SseView-tableRow');
     node.setAttribute('role', 'row');
     if (row === undefined) {

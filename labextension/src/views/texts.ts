@@ -1,19 +1,27 @@
 import type { IGap } from '../model/event';
+import { type ILoss, lossOf } from '../model/losses';
 import type { StreamModel } from '../model/stream';
 import { formatCount, type TimeFormat } from './format';
 import type { IStatus } from './status';
 
 /** What the user can do about a state. */
-export type Remedy = 'retry' | 'reload' | 'switch' | null;
+export type Remedy =
+  'retry' | 'reload' | 'switch' | 'run-again' | 'show-error' | 'show-gap';
 
 /** One sentence or two about a state, and what to do. */
 export interface ISentence {
   readonly text: string;
-  readonly remedy: Remedy;
+  readonly remedy: Remedy | null;
   readonly isError: boolean;
+  /** What there is to know beyond the sentence, or the empty text. */
+  readonly details: string;
+  /** What is missing, of a sentence about a gap. */
+  readonly gap: IGap | null;
 }
 
 const IDLE_MS = 10_000;
+/** A longer message of an error is told in the details. */
+const MAX_MESSAGE = 160;
 
 /**
  * What a card says of its stream's state; `null` where the picture says it all.
@@ -34,79 +42,83 @@ export function describeStatus(
       return null;
     case 'waiting':
       return say(
-        now - model.openedAt > IDLE_MS
+        now - model.awaitedSince > IDLE_MS
           ? `No events yet. ${name} is open, but nothing has been yielded.`
           : `Waiting for the first event of ${name}.`
       );
     case 'ended':
     case 'stopped':
-      return say(describeEnd(status.kind, model, time));
+      return say(describeEnd(status.kind, model, time), 'run-again');
     case 'failed':
-      return { ...say(describeError(model)), isError: true };
+      return describeFailure(model);
     case 'lost':
       return say(
         `The kernel is out of reach. ${describeKept(model, time)}`.trim()
       );
     case 'gone':
-      return {
-        ...say(`The kernel stopped. ${describeKept(model, time)}`.trim()),
-        isError: true
-      };
+      return complain(
+        `The kernel stopped. ${describeKept(model, time)}`.trim()
+      );
     case 'unknown':
       return say(
         model.events > 0
           ? `This server does not know ${name} any more. Run the cell to start it again.`
-          : `There is no stream ${name} on this server. Run the cell to start it.`
+          : `There is no stream ${name} on this server. Run the cell to start it.`,
+        'run-again'
       );
     case 'reconnecting':
-      return { ...say(describeOutage(status, now)), remedy: 'retry' };
+      return say(describeOutage(status, now), 'retry');
     case 'busy':
-      return {
-        ...say(
-          `The server has no room for more readers. ${tryAgain(status, now)}`
-        ),
-        remedy: 'retry'
-      };
+      return say(
+        `The server has no room for more readers. ${tryAgain(status, now)}`,
+        'retry'
+      );
     case 'signed-out':
-      return {
-        text: 'You are not signed in.',
-        remedy: 'reload',
-        isError: true
-      };
+      return complain('You are not signed in.', 'reload');
     case 'forbidden':
-      return {
-        ...say(`You may not read ${name}. Ask its owner for a share link.`),
-        isError: true
-      };
+      return complain(
+        `You may not read ${name}. Ask its owner for a share link.`
+      );
     case 'missing':
-      return {
-        text: 'The server lacks jupyter_sse: `pip install jupyter_sse`, then restart Jupyter.',
-        remedy: 'retry',
-        isError: true
-      };
+      return complain(
+        'The server lacks jupyter_sse: `pip install jupyter_sse`, then restart Jupyter.',
+        'retry'
+      );
   }
 }
 
 /** What is missing at a gap, and why. */
 export function describeGap(gap: IGap): string {
-  const lost =
-    gap.count === null
-      ? 'Events were lost.'
-      : `${count(gap.count, 'event')} ${gap.count === 1 ? 'was' : 'were'} lost.`;
-  const reason = GAP_REASONS[gap.reason];
+  const lost = tellLoss(lossOf([gap]));
+  const reason = GAP_REASONS.get(gap.reason);
   return reason === undefined ? lost : `${lost} ${reason}`;
 }
 
 /** All that is missing, for the footer: "312 lost in 1 gap". */
-export function describeGaps(gaps: readonly IGap[]): string {
-  const lost = gaps.reduce((sum, gap) => sum + (gap.count ?? 0), 0);
-  const isCertain = gaps.every(gap => gap.count !== null);
-  const amount = isCertain
-    ? formatCount(lost)
-    : lost > 0
-      ? `${formatCount(lost)}+`
+export function describeLoss({ events, gaps, isExact }: ILoss): string {
+  const amount = isExact
+    ? formatCount(events)
+    : events > 0
+      ? `${formatCount(events)}+`
       : '?';
-  return `${amount} lost in ${count(gaps.length, 'gap')}`;
+  return `${amount} lost in ${count(gaps, 'gap')}`;
+}
+
+/** What an outage has cost, and where to see it. */
+export function describeReturn(missed: readonly IGap[]): ISentence {
+  const text = `Reconnected. ${tellLoss(lossOf(missed))}`;
+  return { ...say(text, 'show-gap'), gap: missed[0] };
+}
+
+/** What is missing as a sentence: "312 events were lost." */
+function tellLoss({ events, gaps, isExact }: ILoss): string {
+  const where = gaps > 1 ? ` in ${count(gaps, 'gap')}` : '';
+  if (!isExact && events === 0) {
+    return `Events were lost${where}.`;
+  }
+  const amount = count(events, 'event');
+  const verb = events === 1 ? 'was' : 'were';
+  return `${isExact ? '' : 'At least '}${amount} ${verb} lost${where}.`;
 }
 
 /** "1 event", "72,410 events". */
@@ -114,17 +126,24 @@ export function count(amount: number, noun: string): string {
   return `${formatCount(amount)} ${noun}${amount === 1 ? '' : 's'}`;
 }
 
-const GAP_REASONS: { readonly [reason: string]: string } = {
-  evicted: "The server's history no longer holds them.",
-  overflow: 'They came faster than they could be sent or kept.',
-  epoch: "The server's log was started anew.",
-  ahead:
-    'This page had seen events the server does not know: it was restored from an older state.',
-  'unknown-id': 'The server does not know the event to resume after.'
-};
+const GAP_REASONS: ReadonlyMap<string, string> = new Map([
+  ['evicted', "The server's history no longer holds them."],
+  ['overflow', 'They came faster than they could be sent or kept.'],
+  ['epoch', "The server's log was started anew."],
+  [
+    'ahead',
+    'This page had seen events the server does not know: it was restored from an older state.'
+  ],
+  ['unknown-id', 'The server does not know the event to resume after.']
+]);
 
-function say(text: string): ISentence {
-  return { text, remedy: null, isError: false };
+/** A sentence about something that is as it should be. */
+export function say(text: string, remedy: Remedy | null = null): ISentence {
+  return { text, remedy, isError: false, details: '', gap: null };
+}
+
+function complain(text: string, remedy: Remedy | null = null): ISentence {
+  return { ...say(text, remedy), isError: true };
 }
 
 function describeEnd(
@@ -143,15 +162,28 @@ function describeEnd(
   return `${word}${when} after ${count(model.events, 'event')}.`;
 }
 
-function describeError(model: StreamModel): string {
-  const error = model.end?.error;
-  if (!error) {
-    return 'The stream failed.';
+function describeFailure({ end, runInfo }: StreamModel): ISentence {
+  if (!end?.error) {
+    return complain('The stream failed.');
   }
-  const { type, message, line } = error;
+  const { type, message, line } = end.error;
   const what = message === '' ? type : `${type}: ${message}`;
-  const cell = model.runInfo?.origin;
-  return line === null || !cell ? what : `${what}, at line ${line} of ${cell}`;
+  const cell = runInfo?.origin;
+  const where = line === null || !cell ? '' : `at line ${line} of ${cell}`;
+  return {
+    ...complain(
+      [firstLine(what), where].filter(part => part !== '').join(', '),
+      'show-error'
+    ),
+    details: [what, where].filter(part => part !== '').join('\n')
+  };
+}
+
+function firstLine(text: string): string {
+  const line = text.split('\n', 1)[0];
+  return line.length < text.length || line.length > MAX_MESSAGE
+    ? `${line.slice(0, MAX_MESSAGE)}…`
+    : line;
 }
 
 function describeKept(model: StreamModel, time: TimeFormat): string {

@@ -1,5 +1,6 @@
 import type { IDisposable } from '@lumino/disposable';
 
+import type { IGap } from '../model/event';
 import type { StreamModel } from '../model/stream';
 import type { IViewContext } from './context';
 
@@ -19,6 +20,8 @@ export interface IViewHost {
   /** Since when there is no connection (unix ms of the server), or `null`. */
   readonly offlineSince: number | null;
   hideSeries(hidden: ReadonlySet<string>): void;
+  /** Show the stream as another kind, or, for `null`, as the rules choose. */
+  showAs(kind: string | null): void;
   setWindow(window: string | null): void;
   /** Something other than the stream has changed: paint soon. */
   requestPaint(): void;
@@ -40,6 +43,8 @@ export interface IView extends IDisposable {
   resize(width: number, height: number): void;
   /** Follow the newest end again. */
   goLive(): void;
+  /** Bring the place where events are missing into view; `null` for a view that has no such places. */
+  readonly showGap: ((gap: IGap) => void) | null;
   /** Take a key; says whether it meant something. */
   handleKey(event: KeyboardEvent): boolean;
   /** The window menu of this view, or `null` when it has no window. */

@@ -115,6 +115,7 @@ export function makeWidgetClasses(context: IViewContext): IWidgetClasses {
       const read = (trait: string): unknown => this.model.get(trait) as unknown;
       return {
         stream: String(read('stream')),
+        run: null,
         origin: '',
         view: readOptions({
           kind: read('kind'),

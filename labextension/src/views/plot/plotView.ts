@@ -1,13 +1,15 @@
 import type uPlot from 'uplot';
 
+import type { IGap } from '../../model/event';
 import type { PlotStore } from '../../model/plotStore';
 import { formatDuration, formatValue } from '../format';
 import { Legend } from '../legend';
 import { button, element } from '../node';
 import type { IView, IViewHost } from '../view';
 import { Chart, type IScene } from './chart';
+import { complaintOf } from './complaint';
 import { Lineup } from './lineup';
-import { type IExtent, type Range, Viewport } from './viewport';
+import { around, type IExtent, type Range, Viewport } from './viewport';
 import {
   ALL,
   defaultWidth,
@@ -116,6 +118,15 @@ export class PlotView implements IView {
     this._viewport.follow();
     this._leftAt = null;
     this._stale();
+  }
+
+  showGap(gap: IGap): void {
+    const band = this._store.bandOf(gap);
+    const shown = this._viewport.range(this._extent());
+    const range = band && shown && around(band, shown);
+    if (range) {
+      this._leave(range);
+    }
   }
 
   handleKey(event: KeyboardEvent): boolean {
@@ -235,28 +246,17 @@ export class PlotView implements IView {
   }
 
   private _showNotice(): void {
-    const { drawable, visible } = this._lineup;
-    const isAllHidden = visible.length === 0 && drawable.length > 0;
-    const hasNothing = drawable.length === 0 && this._host.model.last !== null;
-    this._notice.hidden = !isAllHidden && !hasNothing;
-    this._canvas.style.visibility = hasNothing ? 'hidden' : '';
-    const text = isAllHidden ? 'All series are hidden.' : this._misfit();
-    if (!this._notice.hidden && this._notice.dataset.text !== text) {
+    const complaint = complaintOf(this._host, this._lineup, this._store);
+    this._notice.hidden = complaint === null;
+    this._canvas.style.visibility = complaint?.isEmpty ? 'hidden' : '';
+    if (complaint !== null && this._notice.dataset.text !== complaint.text) {
+      const { text, remedy } = complaint;
       this._notice.dataset.text = text;
       this._notice.replaceChildren(
         text,
-        ...(isAllHidden
-          ? [button('Show all', () => this._host.hideSeries(new Set()))]
-          : [])
+        ...(remedy === null ? [] : [button(remedy.label, remedy.run)])
       );
     }
-  }
-
-  private _misfit(): string {
-    const { y } = this._host;
-    return y !== null && this._store.series.length > 0
-      ? `No event has a number named ${y.map(name => `“${name}”`).join(' or ')}.`
-      : '“plot” needs numbers; the last event holds none.';
   }
 
   private _makeChart(uPlotClass: typeof uPlot): Chart {

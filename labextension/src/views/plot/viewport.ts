@@ -1,4 +1,4 @@
-import type { ISeries } from '../../model/plotStore';
+import type { IGapBand, ISeries } from '../../model/plotStore';
 import { ALL, type Width } from './window';
 
 /** The narrowest stretch of time that is shown while a run is young. */
@@ -118,6 +118,24 @@ export class Viewport {
   }
 
   private _detached: Range | null = null;
+}
+
+/**
+ * The range that brings a gap into the middle, with as much around it as is shown now, and at least half of its width.
+ *
+ * @returns `null` for a gap with nothing before and nothing after it
+ */
+export function around({ from, to }: IGapBand, shown: Range): Range | null {
+  const [start, end] = [
+    Number.isNaN(from) ? to : from,
+    Number.isNaN(to) ? from : to
+  ];
+  if (Number.isNaN(start)) {
+    return null;
+  }
+  const half = Math.max(shown[1] - shown[0], 2 * (end - start)) / 2;
+  const middle = start + (end - start) / 2;
+  return [middle - half, middle + half];
 }
 
 /** A range that is not empty. */
