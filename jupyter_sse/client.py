@@ -268,7 +268,7 @@ class Client:
         """Called in the child of a fork: what is open belongs to the parent."""
         # First of all: a method of the inherited link could wait for a lock that nobody here will ever release.
         self.link.abandon()
-        for owner in {*self.streams.values(), *self._owners.values()}:
+        for owner in {*self._owners.values(), *(stream._feed for stream in self.streams.values())}:
             owner.forked()
 
     def _obey(self) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING, Any
 
 from jupyter_sse._rust import check_name
 from jupyter_sse.client import CONFIRM_TIMEOUT, client
 from jupyter_sse.encoding import parts
-from jupyter_sse.error import LinkError, OwnedError, StreamEndedError, UnknownStreamError
-from jupyter_sse.options import stream_options
+from jupyter_sse.error import LinkError, UnknownStreamError
+from jupyter_sse.feed import Feed
+from jupyter_sse.options import StreamOptions, stream_options
 from jupyter_sse.origin import Origin
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from jupyter_sse._rust import Producer
     from jupyter_sse.display import View
 
 
@@ -59,9 +58,10 @@ def stream(
     found = here.streams.get(name)
     if found is None:
         found = here.streams.setdefault(name, Stream(name))
-        found._create_if_unknown(options)
+        found._feed.options = options
+        found._create_if_unknown()
     elif options.is_given:
-        found._options = options
+        found._feed.options = options
     return found
 
 
@@ -78,14 +78,7 @@ class Stream:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._options = stream_options()
-        self._producer: Producer | None = None
-        self._is_over = ""
-        self._error: OwnedError | None = None
-        # Guards the opening of the producer, so that threads that send at the same time open one.
-        self._lock = threading.Lock()
-        # Producer.send while the stream is open: the way of an event looks for nothing else.
-        self._put = self._open_and_put
+        self._feed = Feed(name, StreamOptions(), Origin.here())
 
     def send(
         self,
@@ -108,10 +101,10 @@ class Stream:
             StreamEndedError: it was closed here, or somebody stopped it.
         """
         if event is None and id is None and retry is None:
-            self._put(*parts(data))
+            self._feed.put(*parts(data))
             return
         body, own_event, own_id, own_retry, comment = parts(data)
-        self._put(
+        self._feed.put(
             body,
             own_event if event is None else event,
             own_id if id is None else id,
@@ -160,8 +153,7 @@ class Stream:
 
     def close(self) -> None:
         """Say that this process has nothing more to send. The stream ends with the last that feeds it."""
-        self._leave("done", "was closed")
-        client().streams.pop(self.name, None)
+        self._feed.close()
 
     def stop(self) -> None:
         """End the stream: whatever feeds it is stopped, here or in another kernel.
@@ -179,7 +171,7 @@ class Stream:
             raise UnknownStreamError(answer.body["message"])
         ours = client().streams.get(self.name)
         if ours is not None:
-            ours.stop_requested()
+            ours._feed.stop_requested()
 
     def view(
         self,
@@ -199,8 +191,9 @@ class Stream:
         """
         from jupyter_sse.display import View
 
-        options = stream_options(view=view, x=x, y=y, window=window)
-        return View(client(), self.name, options.view or self._options.view, Origin.here())
+        asked = stream_options(view=view, x=x, y=y, window=window)
+        options = asked if asked.is_given else self._feed.options
+        return View(client(), self.name, options.view, Origin.here())
 
     @property
     def url(self) -> str | None:
@@ -233,68 +226,17 @@ class Stream:
 
         return history_table(client(), self.name)
 
-    def stop_requested(self) -> None:
-        """Called by the client: somebody wants this stream to end."""
-        self._leave("stopped", "was stopped")
-        client().streams.pop(self.name, None)
-
-    def refused(self, message: str) -> None:
-        """Called by the client: the hub does not take our events."""
-        with self._lock:
-            self._error = OwnedError(message)
-            self._put = self._open_and_put
-            producer, self._producer = self._producer, None
-        if producer is not None:
-            client().release(producer)
-        client().streams.pop(self.name, None)
-
-    def process_ends(self) -> None:
-        """Called by the client: this process has nothing more to send."""
-        self._leave("done", "was closed")
-
-    def forked(self) -> None:
-        """Called by the client in a forked child: what is open belongs to the parent."""
-        self._lock = threading.Lock()
-        self._producer = None
-        self._put = self._open_and_put
-
-    def _create_if_unknown(self, options: Any) -> None:
-        self._options = options
+    def _create_if_unknown(self) -> None:
         # A stream that exists, even an ended one, is left as it is: opening it would start a new run.
         try:
             is_known = client().request("stream", timeout=CONFIRM_TIMEOUT, name=self.name).status != 404
         except LinkError:
             is_known = False
         if not is_known:
-            self._open()
-
-    def _open(self) -> None:
-        with self._lock:
-            if self._is_over:
-                raise StreamEndedError(
-                    f"The stream {self.name!r} {self._is_over}; sse.stream({self.name!r}) starts a new run of it."
-                )
-            if self._error is not None:
-                raise self._error
-            if self._producer is None:
-                self._producer = client().open(self.name, "send", self._options.as_json(), self)
-                self._put = self._producer.send
-
-    def _open_and_put(self, *fields: Any) -> None:
-        self._open()
-        self._put(*fields)
-
-    def _leave(self, reason: str, what: str) -> None:
-        with self._lock:
-            producer, self._producer = self._producer, None
-            self._is_over = what
-            self._put = self._open_and_put
-        if producer is not None:
-            client().release(producer)
-            producer.end(reason)
+            self._feed.open()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.name, self._options)
+        return _restore, (self.name, self._feed.options)
 
     def __repr__(self) -> str:
         return f"<Stream {self.name!r}>"
@@ -308,5 +250,5 @@ def _restore(name: str, options: Any) -> Stream:
     found = client().streams.get(name)
     if found is None:
         found = client().streams.setdefault(name, Stream(name))
-        found._options = options
+        found._feed.options = options
     return found

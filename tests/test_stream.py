@@ -162,6 +162,19 @@ class TestLife:
         stream = sse.stream(name)
         assert pickle.loads(pickle.dumps(stream)) is stream
 
+    def test_it_shows_only_what_users_call(self) -> None:
+        shown = {name for name in dir(sse.Stream) if not name.startswith("_")}
+        assert shown == {
+            *("send", "send_all", "flush", "aflush", "close", "stop", "view", "url", "stats", "to_pandas"),
+        }
+        documented = [name for name in shown if getattr(sse.Stream, name).__doc__]
+        assert len(documented) == len(shown)
+
+    def test_its_view_is_that_of_its_options_unless_others_are_asked_for(self, name: str) -> None:
+        stream = sse.stream(name, view="table", window="60s")
+        assert stream.view()._options.kind == "table"
+        assert stream.view("log")._options.kind == "log"
+
     def test_where_there_is_no_server_there_is_no_address(self, name: str) -> None:
         assert sse.stream(name).url is None
 
