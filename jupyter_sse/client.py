@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from jupyter_sse._rust import Hub, Link
 from jupyter_sse.loop import LoopThread
 from jupyter_sse.origin import notebook_name
+from jupyter_sse.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +55,13 @@ _PRESSED_INTERVAL = 0.05
 
 
 class Owner(Protocol):
-    """What feeds a stream, and is told what the hub has to say to it. Called from the client's own thread."""
+    """What feeds a stream, and is told what the hub has to say to it. Called from the client's own thread.
+
+    Attributes:
+        origin: the cell that started it.
+    """
+
+    origin: Origin
 
     def stop_requested(self) -> None:
         """Somebody wants the producer to stop."""
@@ -273,18 +280,39 @@ class Client:
 
     def _obey(self) -> None:
         """Pass on what the hub has to say, until the link is closed."""
-        while (command := self.link.next_command(None)) is not None:
-            kind, *arguments = command
-            if kind not in ("stop", "refused"):
-                continue
-            key, *details = arguments
-            with self._lock:
-                owner = self._owners.get(key)
-                if owner is None and self._opening:
-                    # It may be for the stream that another thread is opening just now.
-                    self._early[key] = (kind, details)
-            if owner is not None:
-                _pass_on(owner, kind, details)
+        outage = Outage(self._tell)
+        while True:
+            patience = outage.seconds_left()
+            command = self.link.next_command(patience)
+            match command:
+                case None if patience is None or self._is_closed:
+                    return
+                case None:
+                    outage.tell_of_it()
+                case ("stop" | "refused" as kind, key, *details):
+                    self._pass_on(kind, key, details)
+                case ("unlinked", reason):
+                    outage.begin(reason)
+                case ("linked",):
+                    outage.end()
+                case ("lost", _key, count):
+                    outage.lose(count)
+
+    def _pass_on(self, kind: str, key: int, details: list[Any]) -> None:
+        with self._lock:
+            owner = self._owners.get(key)
+            if owner is None and self._opening:
+                # It may be for the stream that another thread is opening just now.
+                self._early[key] = (kind, details)
+        if owner is not None:
+            _pass_on(owner, kind, details)
+
+    def _tell(self, text: str) -> None:
+        """Say something below the cell that was the last to open a stream, if there is one that is open."""
+        with self._lock:
+            owner = next(reversed(self._owners.values()), None)
+        if owner is not None:
+            owner.origin.tell(f"jupyter_sse: {text}")
 
     def close(self) -> None:
         """End what this process feeds, send what is still queued, for at most two seconds, and close the link."""

@@ -148,18 +148,18 @@ class _Report:
     def __init__(self, name: str, total: int | None, origin: Origin) -> None:
         self._name = name
         self._total = total
-        self._origin = origin
+        self.origin = origin
         self._n = 0
         self._producer: Producer | None = None
         self._view: View | None = None
 
     def __enter__(self) -> _Report:
         here = client()
-        here.announce(self._origin)
-        options = stream_options(view="progress", origin=self._origin)
+        here.announce(self.origin)
+        options = stream_options(view="progress", origin=self.origin)
         self._producer = here.open(self._name, "run", options.as_json(), self)
-        if self._origin.shell is not None:
-            self._view = _show(here, self._name, options.view, self._origin, self._producer.run)
+        if self.origin.shell is not None:
+            self._view = _show(here, self._name, options.view, self.origin, self._producer.run)
         self._begun = monotonic()
         self._next = self._begun
         self.send(self._begun)
@@ -171,9 +171,9 @@ class _Report:
             self._end("done" if kind is None else "stopped")
         else:
             # The error has not come as far as the cell yet, so its traceback does not know the cell's line.
-            told = {**failure.describe(error), "line": _line_of_loop(self._origin)}
+            told = {**failure.describe(error), "line": _line_of_loop(self.origin)}
             self._end("error", json.dumps(told))
-        if self._view is not None and self._origin.is_unattended:
+        if self._view is not None and self.origin.is_unattended:
             with contextlib.suppress(SSEError):
                 self._view.refresh()
 

@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import datetime
 import itertools
+import os
 import pickle
+import re
 import socket
+import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -17,12 +20,13 @@ from running_server import wait_until
 
 import jupyter_sse as sse
 from jupyter_sse._rust import Hub, Link
-from jupyter_sse.client import client
+from jupyter_sse.client import LINK_VARIABLE, client
 from jupyter_sse.error import EncodeError, LinkError, StreamEndedError, StreamNameError, UnknownStreamError
 from jupyter_sse.history import read_history
+from jupyter_sse.subscribe import LocalStream, Subscription
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from running_server import JupyterServer
@@ -613,3 +617,76 @@ class TestBroadcast:
         forever.stop()
         assert done == [1]
         assert not forever.is_running
+
+
+class TestOutage:
+    """What a program is told when its server goes and comes, with a real hub that does both."""
+
+    PROGRAM = """
+import functools, sys
+import jupyter_sse as sse
+from jupyter_sse import client, outage
+
+outage.TOLD_AFTER = 0.1
+client.Link = functools.partial(client.Link, max_unsent_bytes=1 << 16, overflow_after=0.3)
+stream = sse.stream("out")
+for line in sys.stdin:
+    for _ in range(int(line)):
+        stream.send("x" * 1_000)
+    print("sent", flush=True)
+"""
+
+    @contextlib.contextmanager
+    def program(self, path: Path) -> Iterator[subprocess.Popen[str]]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER_SSE")}
+        with subprocess.Popen(
+            [sys.executable, "-c", self.PROGRAM],
+            env={**environment, LINK_VARIABLE: f"0:{path}"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            yield process
+            process.stdin.close()
+
+    def send(self, process: subprocess.Popen[str], count: int) -> None:
+        process.stdin.write(f"{count}\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "sent\n"
+
+    def test_a_server_that_goes_and_comes_is_told_once_each(self, tmp_path: Path) -> None:
+        path = tmp_path / "hub.sock"
+        hub = Hub(link_path=str(path))
+        with self.program(path) as process:
+            self.send(process, 3)
+            hub.close()
+            assert "the Jupyter server is away (" in process.stderr.readline()
+            self.send(process, 3)
+            hub = Hub(link_path=str(path))
+            assert re.search(r"is back after \d+ s; no event was lost", process.stderr.readline())
+            self.send(process, 3)
+            process.stdin.close()
+            assert process.stderr.read() == ""
+        hub.close()
+
+    def test_losses_are_told_once_and_counted_when_the_server_is_back(self, tmp_path: Path) -> None:
+        path = tmp_path / "hub.sock"
+        hub = Hub(link_path=str(path))
+        with self.program(path) as process:
+            self.send(process, 3)
+            hub.close()
+            assert "is away" in process.stderr.readline()
+            self.send(process, 1_000)
+            assert "events are being dropped" in process.stderr.readline()
+            self.send(process, 1_000)
+            hub = Hub(link_path=str(path))
+            told = process.stderr.readline()
+            lost = int(re.search(r"is back after \d+ s; ([0-9,]+) events were lost", told)[1].replace(",", ""))
+            process.stdin.close()
+            assert process.stderr.read() == ""
+        # The first three were received by the hub that is gone.
+        kept = [event for event in Subscription(LocalStream(str(path), "out")) if event.event == "message"]
+        hub.close()
+        assert lost > 0
+        assert len(kept) + lost == 2_000
