@@ -7,6 +7,7 @@ One client serves a process, and every thread of it. Where no Jupyter server wit
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import json
 import os
@@ -14,6 +15,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import threading
@@ -275,6 +277,7 @@ class Client:
         """Called in the child of a fork: what is open belongs to the parent."""
         # First of all: a method of the inherited link could wait for a lock that nobody here will ever release.
         self.link.abandon()
+        _let_go_of_sockets(self.link_path)
         for owner in {*self._owners.values(), *(stream._feed for stream in self.streams.values())}:
             owner.forked()
 
@@ -414,6 +417,31 @@ def client() -> Client:
 def current_client() -> Client | None:
     """Return this process's client, if anything has needed one so far."""
     return _process.client
+
+
+def _let_go_of_sockets(path: str) -> None:
+    """Free a forked child of its parent's sockets at a hub's path: its readers', and the hub's where that is its own.
+
+    As long as a copy of them is open somewhere, a parent that has died seems to listen, and to read. Their numbers are
+    given to the null device, not back: what was copied of the hub's and the readers' memory still names them, and
+    nothing of this process's own may ever stand there.
+    """
+    with contextlib.suppress(FileNotFoundError), Path(os.devnull).open("rb") as null:
+        for descriptor in [int(entry.name) for entry in Path("/dev/fd").iterdir()]:
+            with contextlib.suppress(OSError):
+                if stat.S_ISSOCK(os.fstat(descriptor).st_mode) and _is_at(descriptor, path):
+                    os.dup2(null.fileno(), descriptor, inheritable=False)
+
+
+def _is_at(descriptor: int, path: str) -> bool:
+    """Say whether a socket listens at a path, came in by it, or was connected to it."""
+    connection = socket.socket(fileno=descriptor)
+    try:
+        if connection.getsockname() == path:
+            return True
+        return connection.getpeername() == path
+    finally:
+        connection.detach()
 
 
 def _close_at_child_end(client: Client) -> None:

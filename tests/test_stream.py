@@ -690,3 +690,44 @@ for line in sys.stdin:
         hub.close()
         assert lost > 0
         assert len(kept) + lost == 2_000
+
+
+class TestFork:
+    """A child that was forked, and outlives a parent that ran the hub."""
+
+    PROGRAM = """
+import os, sys
+import jupyter_sse as sse
+from jupyter_sse.client import client
+
+stream = sse.stream("parents")
+stream.send(1)
+stream.flush()
+events = iter(sse.subscribe("parents"))
+next(events)
+if os.fork():
+    print(client().link_path, flush=True)
+    os.read(0, 1)
+else:
+    os.read(0, 1)
+    os.write(1, b"child")
+    os._exit(0)
+"""
+
+    def test_a_child_that_outlives_its_parent_keeps_none_of_its_sockets(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER_SSE")}
+        with subprocess.Popen(
+            [sys.executable, "-c", self.PROGRAM], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as parent:
+            path = parent.stdout.readline().decode().strip()
+            with LocalStream(path, "parents").connect(None, is_return=False) as chunks:
+                assert any(b"data: 1" in chunk for chunk in chunks)
+                parent.kill()
+                parent.wait(30)
+                # The hub's connections end with it, and nobody listens where it did.
+                assert b"".join(chunks) == b""
+            with socket.socket(socket.AF_UNIX) as dialer, pytest.raises(ConnectionRefusedError):
+                dialer.connect(path)
+            # The child is there all the while.
+            parent.stdin.close()
+            assert parent.stdout.read() == b"child"
