@@ -29,10 +29,10 @@ class HistoryEvent:
     at: int | None
 
     def value(self) -> Any:
-        """Return the data: what its JSON says, else the text."""
+        """Return the data: what its JSON says, else the text; also where it is nested deeper than Python can go."""
         try:
             return json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.text
 
 

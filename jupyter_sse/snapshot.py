@@ -226,7 +226,10 @@ def _text_of(value: Any) -> str:
         return value
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    try:
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    except RecursionError:
+        return f"{type(value).__name__}, nested too deeply to be shown"
 
 
 def _cut(text: str, most: int) -> str:

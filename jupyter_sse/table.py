@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from jupyter_sse.client import Client
 
 
+LEVELS = 16
+
+
 def history_table(client: Client, name: str) -> pd.DataFrame:
     """Return a stream's history; ``Stream.to_pandas`` says how.
 
@@ -34,13 +37,19 @@ def history_table(client: Client, name: str) -> pd.DataFrame:
 
 
 def flat(value: Any) -> dict[str, Any]:
-    """Return a value as columns: keys of dicts in dicts joined by dots, what is no dict as ``data``."""
-    if not isinstance(value, dict):
-        return {"data": value}
+    """Return a value as columns: keys of dicts in dicts joined by dots, what is no dict as ``data``.
+
+    Dicts below the sixteenth level are values of their columns: nobody reads longer names, and what somebody has posted
+    may be nested without end.
+    """
+    return _flat(value, LEVELS) if isinstance(value, dict) else {"data": value}
+
+
+def _flat(value: dict[str, Any], levels: int) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for key, item in value.items():
-        if isinstance(item, dict) and item:
-            columns.update({f"{key}.{inner}": found for inner, found in flat(item).items()})
+        if isinstance(item, dict) and item and levels > 1:
+            columns.update({f"{key}.{inner}": found for inner, found in _flat(item, levels - 1).items()})
         else:
             columns[key] = item
     return columns

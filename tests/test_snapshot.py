@@ -13,6 +13,7 @@ from jupyter_sse import picture
 from jupyter_sse.history import HistoryEvent
 from jupyter_sse.options import ViewOptions
 from jupyter_sse.snapshot import POINTS, SERIES, Snapshot, take_snapshot
+from jupyter_sse.table import LEVELS, flat
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 
@@ -107,6 +108,17 @@ def test_a_snapshot_is_bounded_whatever_the_events_are() -> None:
         assert len(json.dumps(found.as_json())) < 40_000
         assert len(picture.draw(found)) < 60_000
     assert len(snapshot_of(wide, kind="plot").series) == SERIES
+
+
+@pytest.mark.parametrize("depth", [100, 900, 1_000, 3_000, 100_000])
+@pytest.mark.parametrize(("opens", "closes"), [('{"a":', "}"), ("[", "]"), ('[{"a":', "}]")])
+def test_an_event_of_any_depth_has_a_snapshot_and_columns(depth: int, opens: str, closes: str) -> None:
+    event = HistoryEvent("message", f"{opens * depth}1{closes * depth}", None)
+    for kind in (None, "plot", "table", "log", "value", "progress"):
+        found = take_snapshot([event], ViewOptions(kind=kind))
+        assert len(picture.draw(found)) < 10_000
+        assert json.dumps(found.as_json())
+    assert all(key.count(".") < LEVELS for key in flat(event.value()))
 
 
 @pytest.mark.parametrize(
