@@ -372,6 +372,8 @@ class Hub:
         ended_retention: Seconds that an ended stream is kept.
         max_connection_age: Seconds after which a reader has to come back with a new request, less up to a tenth;
             None: no bound.
+        stall_timeout: Seconds for which a reader may take nothing of what waits for it before it is closed; None or 0:
+            for ever.
 
     Raises:
         OSError: The socket cannot be made, or the system gives no thread.
@@ -395,6 +397,7 @@ class Hub:
         reconnection_time: int = 2000,
         ended_retention: float = 86_400.0,
         max_connection_age: float | None = None,
+        stall_timeout: float | None = 60.0,
     ) -> Hub: ...
     @property
     def epoch(self) -> str:
@@ -470,6 +473,9 @@ class Hub:
 
     def drained(self, id: int) -> None:  # noqa: A002 - the reader's number
         """A portable reader's last piece is written."""
+
+    def took(self, id: int) -> None:  # noqa: A002 - the reader's number
+        """A portable reader has taken some of its piece: it is slow, but does not stall."""
 
     def detach(self, id: int) -> None:  # noqa: A002 - the reader's number
         """A portable reader is gone."""

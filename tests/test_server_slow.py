@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from running_server import JupyterServer, wait_until
 
 if TYPE_CHECKING:
-    from running_server import JupyterServer, Reader
+    from collections.abc import Iterator
+
+    from running_server import Reader
+
+STALL = 1.5
+"""For how many seconds a reader may take nothing, in these tests."""
 
 
 def metric(server: JupyterServer, name: str) -> int:
@@ -92,3 +100,76 @@ def test_conflate_of_no_time_is_refused_with_what_was_expected(server: JupyterSe
     answer = server.client.get("sse/refused-time", params={"conflate": value})
     assert answer.status_code == 400
     assert "conflate=<seconds>" in answer.json()["message"]
+
+
+@pytest.fixture(scope="module", params=["handed over", "portable", "tls"])
+def impatient_server(request: pytest.FixtureRequest) -> Iterator[JupyterServer]:
+    """A server that closes readers who take nothing, on each way out."""
+    arguments = [f"--SSEApp.stall_timeout={STALL}", f"--SSEApp.hand_over={request.param == 'handed over'}"]
+    certificate = request.getfixturevalue("certificate") if request.param == "tls" else None
+    running = JupyterServer(*arguments, certificate=certificate).start()
+    yield running
+    running.stop()
+
+
+def open_raw(server: JupyterServer, address: str) -> socket.socket:
+    """Ask for a stream without an HTTP library, on a socket that holds little that nobody has read."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    plain.settimeout(30)
+    plain.connect(("127.0.0.1", server.port))
+    if isinstance(server.verify, ssl.SSLContext):
+        plain = server.verify.wrap_socket(plain, server_hostname="127.0.0.1")
+    lines = [f"GET {server.base_url}{address} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: token {server.token}"]
+    plain.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+    return plain
+
+
+def publish_much(server: JupyterServer, name: str) -> None:
+    """Publish more than all buffers on the way hold."""
+    for block in range(8):
+        server.publish(name, *[[block, number, "x" * 1_000] for number in range(1_000)])
+
+
+def subscribers(server: JupyterServer, name: str) -> int:
+    return server.client.get(f"api/sse/streams/{name}").json()["subscribers"]
+
+
+def test_reader_that_takes_nothing_is_closed_and_counted_and_comes_back_with_its_cursor(
+    impatient_server: JupyterServer,
+):
+    impatient_server.publish("stall", 0)
+    before = metric(impatient_server, "stalled")
+    with open_raw(impatient_server, "sse/stall") as stalled, impatient_server.read("sse/stall") as moving:
+        cursor = moving.take(1)[0].id
+        received = b""
+        while b"data: 0\n\n" not in received:
+            received += stalled.recv(1_000)
+        publish_much(impatient_server, "stall")
+        assert len(moving.values(8_000)) == 8_000
+        wait_until(lambda: subscribers(impatient_server, "stall") == 1, "the one that takes nothing is gone")
+        assert metric(impatient_server, "stalled") == before + 1
+        impatient_server.publish("stall", 1)
+        assert moving.values(1) == [1]
+    with impatient_server.read("sse/stall", headers={"Last-Event-ID": cursor}) as back:
+        events = back.take(8_001)
+    assert [event.event for event in events] == ["message"] * 8_001
+    assert events[-1].data == "1"
+
+
+def test_slow_reader_that_moves_is_never_closed(impatient_server: JupyterServer):
+    impatient_server.publish("slow", 0)
+    before = metric(impatient_server, "stalled")
+    with open_raw(impatient_server, "sse/slow") as slow:
+        slow.recv(1_000)
+        publish_much(impatient_server, "slow")
+        taken = 0
+        deadline = time.monotonic() + 4 * STALL
+        while time.monotonic() < deadline:
+            chunk = slow.recv(4_096)
+            assert chunk
+            taken += len(chunk)
+            time.sleep(0.1)
+        assert taken < 1_000_000
+        assert subscribers(impatient_server, "slow") == 1
+    assert metric(impatient_server, "stalled") == before

@@ -77,6 +77,13 @@ class SSEApp(ExtensionApp):
         help="How long one connection may last, in seconds; then the reader comes back by itself with a new request, "
         "which needs a login that still holds. It misses nothing. None: no bound.",
     ).tag(config=True)
+    stall_timeout = Float(
+        60.0,
+        allow_none=True,
+        min=0,
+        help="For how many seconds a reader may take nothing of what waits for it; then it is closed, and may come "
+        "back with its cursor. A slow one that takes some is never closed. None or 0: no bound.",
+    ).tag(config=True)
     ping_interval = Float(
         15.0, min=0.05, help="After how many seconds of silence a reader is written a keep-alive."
     ).tag(config=True)
@@ -116,7 +123,7 @@ class SSEApp(ExtensionApp):
                 connections_per_user=self.max_connections_per_user,
                 post_bytes=self.max_post_bytes,
             ),
-            portable=PortableSockets(hub, self.reconnection_time),
+            portable=PortableSockets(hub, self.reconnection_time, self.stall_timeout),
             token_identity=StreamTokenIdentity(parent=self),
             token_authorizer=StreamTokenAuthorizer(parent=self),
             hand_over=self.hand_over,
@@ -159,6 +166,7 @@ class SSEApp(ExtensionApp):
             reconnection_time=self.reconnection_time,
             ended_retention=self.ended_retention,
             max_connection_age=self.max_stream_age,
+            stall_timeout=self.stall_timeout,
         )
 
     def initialize_handlers(self) -> None:

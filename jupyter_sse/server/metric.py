@@ -29,6 +29,9 @@ COUNTERS = {
     "delivered_bytes": "Bytes written to readers",
     "connections_opened": "Readers that came",
     "duplicates": "Events that came a second time over a link and were dropped",
+    "stalled": "Readers closed because they took nothing for stall_timeout",
+    "overflow_gaps": "Gaps of connected readers that fell too far behind",
+    "overflow_lost": "Events missing in those gaps",
     "conflated": "Events left out for readers that asked for fewer (?conflate=)",
     "lost_by_links": "Events that kernels could not keep for the server",
 }

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
 
+from jupyter_sse.server.unsent import bound_unsent, give_up, progress
+
 if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Iterator
@@ -29,6 +31,9 @@ SLICE = 0.005
 USUAL_WINDOW = 0.020
 """Seconds between two passes, unless they are very short or very long; see :func:`window_after`."""
 
+LOOKS = 4
+"""How often within the time that a reader may take nothing it is looked whether it has taken something."""
+
 INPUT_BYTES = 4_096
 """How much of what a reader sends is dropped at a time."""
 
@@ -36,10 +41,13 @@ INPUT_BYTES = 4_096
 class PortableSockets:
     """The readers on the portable path of one server. Everything runs on Tornado's loop."""
 
-    def __init__(self, hub: Hub, reconnection_time: int) -> None:
+    def __init__(self, hub: Hub, reconnection_time: int, stall_timeout: float | None = None) -> None:
         self._hub = hub
         self._reconnection_time = reconnection_time
         self._streams: dict[int, IOStream] = {}
+        self._stall_timeout = stall_timeout
+        self._unfinished: dict[int, tuple[int, int]] = {}
+        self._is_looking = False
         self._descriptor: int | None = None
         self._next_pass = 0.0
         self._length = 0.0
@@ -55,6 +63,7 @@ class PortableSockets:
         reader = self._hub.portable(subscription, head)
         self._streams[reader] = stream
         stream.set_nodelay(True)
+        bound_unsent(stream)
         stream.set_close_callback(partial(self._forget, reader))
         self._discard_input(stream)
         if self._descriptor is None:
@@ -122,6 +131,9 @@ class PortableSockets:
         stream = self._streams.get(reader)
         if stream is None:
             return
+        if is_last and not chunk:
+            give_up(stream)
+            return
         try:
             written = stream.write(chunk)
         except StreamClosedError:
@@ -130,8 +142,11 @@ class PortableSockets:
             self._hub.drained(reader)
             return
         written.add_done_callback(partial(self._on_written, reader, is_last))
+        self._unfinished[reader] = progress(stream)
+        self._look_later()
 
     def _on_written(self, reader: int, is_last: bool, written: Future[None]) -> None:
+        self._unfinished.pop(reader, None)
         stream = self._streams.get(reader)
         if written.exception() is not None or stream is None:
             return
@@ -140,8 +155,25 @@ class PortableSockets:
         else:
             self._hub.drained(reader)
 
+    def _look_later(self) -> None:
+        if self._stall_timeout and not self._is_looking:
+            self._is_looking = True
+            IOLoop.current().call_later(self._stall_timeout / LOOKS, self._look)
+
+    def _look(self) -> None:
+        """Tell the hub who has taken something of a large piece: Tornado says only when all of it is taken."""
+        self._is_looking = False
+        for reader, before in self._unfinished.items():
+            now = progress(self._streams[reader])
+            if now[0] > before[0] or now[1] < before[1]:
+                self._hub.took(reader)
+            self._unfinished[reader] = now
+        if self._unfinished and not self._is_closed:
+            self._look_later()
+
     def _forget(self, reader: int) -> None:
         """The connection is closed, by whichever side."""
+        self._unfinished.pop(reader, None)
         if self._streams.pop(reader, None) is not None:
             self._hub.detach(reader)
 

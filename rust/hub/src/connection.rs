@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use crate::clock::Now;
 use crate::peer::Peer;
 use crate::process::Watch;
 use crate::reader::{Next, Reader, SharedBatch, lock};
@@ -101,6 +102,7 @@ impl SocketReader {
                 Ok(Some(count)) => given += count,
                 Ok(None) => {
                     self.is_blocked = true;
+                    self.reader.note_stuck(self.socket.queued(), now);
                     break Served::Blocked;
                 }
                 Err(_) => break Served::Over,
@@ -114,7 +116,12 @@ impl SocketReader {
         served
     }
 
-    fn write_pending(&mut self, now: crate::clock::Now) -> io::Result<Option<usize>> {
+    /// Whether it has taken nothing for `patience` milliseconds of what waits for it.
+    pub(crate) fn is_stalled(&mut self, patience: u64, now: Now) -> bool {
+        self.reader.is_stalled(patience, self.socket.queued(), now)
+    }
+
+    fn write_pending(&mut self, now: Now) -> io::Result<Option<usize>> {
         let written = self.socket.write(self.reader.pending())?;
         if let Some(count) = written {
             self.reader.consume(count, now);

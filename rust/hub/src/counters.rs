@@ -25,11 +25,43 @@ pub struct Counters {
     pub refused: u64,
     /// Events lost before they came here, as the kernels said.
     pub lost_by_links: u64,
+    /// Readers that were closed because they took nothing for too long.
+    pub stalled: u64,
+    /// Gaps of readers that fell behind while they were connected.
+    pub overflow_gaps: u64,
+    /// Events that are missing in them.
+    pub overflow_lost: u64,
     /// Events that readers were spared who wanted fewer.
     pub conflated: u64,
 }
 
+/// What one reader did not get, by its own doing.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// How often it fell behind, further than the log reaches.
+    pub(crate) gaps: u64,
+    /// How many events it lost by that.
+    pub(crate) lost: u64,
+    /// How many it was spared because it wanted fewer.
+    pub(crate) conflated: u64,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.gaps += other.gaps;
+        self.lost += other.lost;
+        self.conflated += other.conflated;
+    }
+}
+
 impl Counters {
+    /// Adds what a reader did not get between two looks at it.
+    pub(crate) fn count_missed(&mut self, before: Tally, after: Tally) {
+        self.overflow_gaps += after.gaps - before.gaps;
+        self.overflow_lost += after.lost - before.lost;
+        self.conflated += after.conflated - before.conflated;
+    }
+
     pub(crate) fn describe(&self) -> Value {
         json!({
             "events": self.events,
@@ -42,6 +74,9 @@ impl Counters {
             "duplicates": self.duplicates,
             "refused": self.refused,
             "lost_by_links": self.lost_by_links,
+            "stalled": self.stalled,
+            "overflow_gaps": self.overflow_gaps,
+            "overflow_lost": self.overflow_lost,
             "conflated": self.conflated,
         })
     }

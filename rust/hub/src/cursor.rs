@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::clock::Now;
 use crate::conflate::{Held, Lost};
 use crate::control::{self, Gap, GapReason};
+use crate::counters::Tally;
 use crate::holes::Hole;
 use crate::log::IdLine;
 use crate::start::{Resolved, Start, resolve, resolve_missing};
@@ -36,6 +37,8 @@ pub(crate) struct Cursor {
     held: Option<Held>,
     pub(crate) is_replaying: bool,
     told: Told,
+    /// What it did not get; see [`Cursor::tally`].
+    missed: Tally,
 }
 
 /// What this reader knows of a stream.
@@ -66,6 +69,7 @@ impl Cursor {
             held: None,
             is_replaying: true,
             told: Told::default(),
+            missed: Tally::default(),
         }
     }
 
@@ -195,9 +199,12 @@ impl Cursor {
         }
     }
 
-    /// How many events were left out.
-    pub(crate) fn left_out(&self) -> u64 {
-        self.held.as_ref().map_or(0, Held::left_out)
+    /// What its reader did not get of this stream.
+    pub(crate) fn tally(&self) -> Tally {
+        Tally {
+            conflated: self.held.as_ref().map_or(0, Held::left_out),
+            ..self.missed
+        }
     }
 
     /// The reader has been told everything there is, also where there is no stream.
@@ -300,6 +307,10 @@ impl Cursor {
         let Some(gap) = self.gap.take() else {
             return false;
         };
+        if gap.requested.is_none() {
+            self.missed.gaps += 1;
+            self.missed.lost += gap.count.unwrap_or_default();
+        }
         let entry = self.stream(state).and_then(|it| it.log.entry(self.next));
         let resumed = entry.map(|it| format!("{}-{}-{}", state.epoch(), it.seq, self.next));
         control::write_gap(out, &self.name, &gap, resumed.as_deref());

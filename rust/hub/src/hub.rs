@@ -138,6 +138,12 @@ impl Hub {
         self.shared.portable.drained(id);
     }
 
+    /// A portable reader has taken some of its piece: it is slow, and does not stall.
+    pub fn note_taken(&self, id: u64) {
+        let now = self.shared.clock.now();
+        self.shared.portable.note_taken(id, now);
+    }
+
     /// A portable reader is gone.
     pub fn detach_portable(&self, id: u64) {
         self.shared.command(Command::DetachPortable { id });

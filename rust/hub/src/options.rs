@@ -37,6 +37,8 @@ pub struct HubOptions {
     pub reconnection_time: Duration,
     /// How long an ended stream can still be read.
     pub ended_retention: Duration,
+    /// How long a reader may take nothing of what waits for it before it is closed; `None`: for ever.
+    pub stall_timeout: Option<Duration>,
     /// How long one connection may last before its reader has to come back with a new request; `None`: no bound.
     pub max_connection_age: Option<Duration>,
 }
@@ -58,6 +60,7 @@ impl Default for HubOptions {
             ping_interval: Duration::from_secs(15),
             reconnection_time: Duration::from_secs(2),
             ended_retention: Duration::from_secs(24 * 3600),
+            stall_timeout: Some(Duration::from_secs(60)),
             max_connection_age: None,
         }
     }

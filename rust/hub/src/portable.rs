@@ -34,12 +34,18 @@ struct Entry {
     /// A piece is being made, or out and not yet reported as written: there is never more than one.
     is_busy: bool,
     is_ready: bool,
+    /// When it last took something, or was given its piece (of `Now::mono`).
+    taken_at: u64,
 }
+
+type Ready = (u64, Arc<Mutex<Reader>>);
 
 #[derive(Debug, Default)]
 struct Readers {
     all: HashMap<u64, Entry>,
     ready: Vec<u64>,
+    /// Those whose connection is given up, pieces or not.
+    over: Vec<u64>,
     is_signalled: bool,
 }
 
@@ -76,6 +82,7 @@ impl Portable {
                 reader,
                 is_busy: false,
                 is_ready: false,
+                taken_at: 0,
             },
         );
         self.mark_ready(id);
@@ -117,12 +124,38 @@ impl Portable {
         self.signal(&mut readers);
     }
 
+    /// This reader has taken some of its piece.
+    pub(crate) fn note_taken(&self, id: u64, now: Now) {
+        if let Some(entry) = lock(&self.readers).all.get_mut(&id) {
+            entry.taken_at = now.mono;
+        }
+    }
+
+    /// Gives a reader up that has taken nothing of its piece for `patience` milliseconds. Returns whether it is one.
+    pub(crate) fn give_up_stalled(&self, id: u64, patience: u64, now: Now) -> bool {
+        let mut readers = lock(&self.readers);
+        let is_stalled = readers.all.get(&id).is_some_and(|entry| {
+            entry.is_busy && now.mono >= entry.taken_at.saturating_add(patience)
+        });
+        if is_stalled {
+            readers.all.remove(&id);
+            readers.over.push(id);
+            self.signal(&mut readers);
+        }
+        is_stalled
+    }
+
     /// One pass over the ready readers. Says also who rests and has a timer that may have changed.
     pub(crate) fn drain(&self, state: &Mutex<State>, now: Now) -> (Vec<Piece>, Vec<u64>) {
-        let ready = self.take_ready();
+        let (ready, over) = self.take_ready(now);
         let mut shared = SharedBatch::default();
         let mut shared_bytes: (u64, Arc<[u8]>) = (0, Arc::default());
         let mut pieces = Vec::with_capacity(ready.len());
+        pieces.extend(over.into_iter().map(|id| Piece {
+            id,
+            bytes: Arc::default(),
+            closes: true,
+        }));
         let mut resting = Vec::new();
         for (id, reader) in ready {
             let mut reader = lock(&reader);
@@ -165,7 +198,8 @@ impl Portable {
         (pieces, resting)
     }
 
-    fn take_ready(&self) -> Vec<(u64, Arc<Mutex<Reader>>)> {
+    /// Those who are to get something, and those who are given up.
+    fn take_ready(&self, now: Now) -> (Vec<Ready>, Vec<u64>) {
         let mut scratch = [0u8; 64];
         while (&self.signal_out)
             .read(&mut scratch)
@@ -178,10 +212,11 @@ impl Portable {
         for id in ids {
             if let Some(entry) = readers.all.get_mut(&id).filter(|entry| !entry.is_busy) {
                 (entry.is_ready, entry.is_busy) = (false, true);
+                entry.taken_at = now.mono;
                 ready.push((id, Arc::clone(&entry.reader)));
             }
         }
-        ready
+        (ready, std::mem::take(&mut readers.over))
     }
 
     /// There was nothing for this reader, unless something came while it was looked for.

@@ -45,6 +45,8 @@ pub(crate) struct Reactor {
     names: HashMap<String, ReaderId>,
     portable: HashMap<u64, ReaderId>,
     next_housekeeping: u64,
+    /// How long a reader may take nothing of what waits for it, in milliseconds.
+    stall_timeout: Option<u64>,
     /// Streams that readers came to or left since the others were told.
     recounted: HashSet<StreamKey>,
     next_telling: u64,
@@ -70,6 +72,7 @@ impl Reactor {
         if let Some(listener) = &mut listener {
             registry.register(listener, LISTENER, Interest::READABLE)?;
         }
+        let stall_timeout = lock(&shared.state).options().stall_timeout.map(millis);
         Ok(Self {
             shared,
             poll,
@@ -81,6 +84,7 @@ impl Reactor {
             names: HashMap::new(),
             portable: HashMap::new(),
             next_housekeeping: 0,
+            stall_timeout,
             recounted: HashSet::new(),
             next_telling: 0,
             batch: SharedBatch::default(),

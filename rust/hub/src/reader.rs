@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::clock::Now;
+use crate::clock::{Now, millis};
 use crate::log::Batch;
 use crate::state::{State, StreamKey};
 use crate::subscription::{Step, Subscription};
@@ -76,6 +76,15 @@ pub(crate) enum Next {
     Close,
 }
 
+/// A socket that takes nothing.
+#[derive(Debug)]
+struct Stuck {
+    /// Since when (of `Now::mono`).
+    since: u64,
+    /// What the system held for its reader then, in bytes; `None`: it does not say.
+    queued: Option<u64>,
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -86,6 +95,8 @@ pub(crate) struct Reader {
     is_closing: bool,
     /// When it was last written to (of `Now::mono`).
     last_write: u64,
+    /// Since when its socket takes nothing.
+    stuck: Option<Stuck>,
     /// When it has to come back with a new request (of `Now::mono`).
     expires_at: u64,
 }
@@ -103,6 +114,7 @@ impl Reader {
             pending_at: 0,
             is_closing: false,
             last_write: now.mono,
+            stuck: None,
             expires_at,
         }
     }
@@ -114,7 +126,7 @@ impl Reader {
     /// `count` bytes of what is pending are written.
     pub(crate) fn consume(&mut self, count: usize, now: Now) {
         self.pending_at += count;
-        self.last_write = now.mono;
+        self.note_write(now);
         if self.pending_at >= self.pending.len() {
             self.pending_at = 0;
             self.pending.clear();
@@ -125,7 +137,7 @@ impl Reader {
 
     /// `count` bytes of the shared batch are written: the cursor moves over whole events, the rest of a torn one becomes pending.
     pub(crate) fn consume_batch(&mut self, batch: &Batch, count: usize, now: Now) {
-        self.last_write = now.mono;
+        self.note_write(now);
         let whole = batch.ends.partition_point(|&end| end <= count);
         let torn = whole.checked_sub(1).map_or(0, |last| batch.ends[last]) < count;
         if torn {
@@ -134,6 +146,41 @@ impl Reader {
         }
         self.subscription
             .advance((whole + usize::from(torn)) as u64);
+    }
+
+    fn note_write(&mut self, now: Now) {
+        self.last_write = now.mono;
+        self.stuck = None;
+    }
+
+    /// Its socket takes nothing now. `queued`: what the system holds for it.
+    pub(crate) fn note_stuck(&mut self, queued: Option<u64>, now: Now) {
+        let since = now.mono;
+        self.stuck.get_or_insert(Stuck { since, queued });
+    }
+
+    /// When it will have taken nothing for `patience` (of `Now::mono`), where something waits for it.
+    pub(crate) fn stalls_at(&self, patience: u64) -> Option<u64> {
+        let stuck = self.stuck.as_ref()?;
+        Some(stuck.since.saturating_add(patience))
+    }
+
+    /// Whether it has taken nothing for `patience`. One that has taken only what the system held for it is slow, and has time again.
+    pub(crate) fn is_stalled(&mut self, patience: u64, queued: Option<u64>, now: Now) -> bool {
+        if self.stalls_at(patience).is_none_or(|due| now.mono < due) {
+            return false;
+        }
+        let Some(stuck) = &mut self.stuck else {
+            return false;
+        };
+        if queued >= stuck.queued {
+            return true;
+        }
+        *stuck = Stuck {
+            since: now.mono,
+            queued,
+        };
+        false
     }
 
     /// What comes next.
@@ -153,10 +200,9 @@ impl Reader {
         loop {
             let mut state = lock(state);
             let (subscription, pending) = (&mut self.subscription, &mut self.pending);
+            let before = subscription.tally();
             let step = subscription.step(&state, now, ROOM_BYTES, pending);
-            if subscription.is_conflating() {
-                state.counters.conflated += subscription.take_left_out();
-            }
+            state.counters.count_missed(before, subscription.tally());
             if step != Step::Again {
                 return self.take_step(&step, &state, shared);
             }
@@ -188,10 +234,13 @@ impl Reader {
     pub(crate) fn deadline(&self, state: &State, now: Now) -> u64 {
         let interval = self.subscription.ping_interval(state);
         let ping = self.last_write.saturating_add(interval);
-        let due = self
-            .subscription
-            .next_deadline(state)
-            .map_or(ping, |due| due.min(ping));
+        let patience = state.options().stall_timeout.map(millis);
+        let stall = patience.and_then(|patience| self.stalls_at(patience));
+        let telling = self.subscription.next_deadline(state);
+        let due = ping
+            .min(stall.unwrap_or(u64::MAX))
+            .min(telling.unwrap_or(u64::MAX))
+            .min(self.expires_at);
         if due > now.mono {
             due
         } else {

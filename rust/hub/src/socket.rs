@@ -83,6 +83,31 @@ impl Socket {
         }
     }
 
+    /// How many bytes the system holds for the client that it has not taken; `None` where that is not known.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn queued(&self) -> Option<u64> {
+        // SAFETY: this request writes one C integer and nothing else.
+        #[allow(unsafe_code)]
+        let queued = unsafe {
+            use rustix::ioctl::{Getter, Opcode, ioctl};
+            const SIOCOUTQ: Opcode = 0x5411;
+            ioctl(&self.fd, Getter::<SIOCOUTQ, std::ffi::c_int>::new())
+        };
+        u64::try_from(queued.ok()?).ok()
+    }
+
+    /// How many bytes the system holds for the client that it has not taken: not known here.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    #[expect(clippy::unused_self, reason = "known elsewhere")]
+    pub(crate) fn queued(&self) -> Option<u64> {
+        None
+    }
+
+    /// What the system still holds for the client is thrown away when this is closed, and the client told at once.
+    pub(crate) fn give_up(&self) {
+        let _ = SockRef::from(&self.fd).set_linger(Some(std::time::Duration::ZERO));
+    }
+
     /// Reads what the client still sends, and throws it away: nothing it could say counts. Returns whether it has left, or sends so
     /// much that it is no reader.
     pub(crate) fn is_gone(&self) -> bool {
@@ -104,6 +129,12 @@ impl Socket {
     pub(crate) fn write(&self, _bytes: &[u8]) -> io::Result<Option<usize>> {
         Err(io::ErrorKind::Unsupported.into())
     }
+
+    pub(crate) fn queued(&self) -> Option<u64> {
+        None
+    }
+
+    pub(crate) fn give_up(&self) {}
 
     pub(crate) fn is_gone(&self) -> bool {
         true

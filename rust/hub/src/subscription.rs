@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::clock::{Now, millis};
 use crate::conflate::Pace;
 use crate::control;
+use crate::counters::Tally;
 use crate::cursor::Cursor;
 use crate::log::IdLine;
 use crate::start::Start;
@@ -93,10 +94,8 @@ pub struct Subscription {
     written: u64,
     /// When events are written, where not at once.
     pace: Option<Pace>,
-    /// Events left out by cursors that are gone.
-    left_out: u64,
-    /// How many of all were reported.
-    left_out_reported: u64,
+    /// What it did not get of streams that it does not read any more.
+    missed_before: Tally,
 }
 
 impl Subscription {
@@ -112,8 +111,7 @@ impl Subscription {
             is_ended: false,
             has_joint_cursor: false,
             written: 0,
-            left_out: 0,
-            left_out_reported: 0,
+            missed_before: Tally::default(),
         }
     }
 
@@ -153,12 +151,9 @@ impl Subscription {
 
     /// Takes a stream out of the set.
     pub(crate) fn remove(&mut self, name: &str) {
-        let left_out = &mut self.left_out;
-        self.cursors.retain(|cursor| {
-            let stays = cursor.name != name;
-            *left_out += if stays { 0 } else { cursor.left_out() };
-            stays
-        });
+        for gone in self.cursors.extract_if(.., |cursor| cursor.name == name) {
+            self.missed_before += gone.tally();
+        }
     }
 
     /// The streams that it reads, as far as they exist.
@@ -218,10 +213,13 @@ impl Subscription {
         std::mem::take(&mut self.written)
     }
 
-    /// How many events were left out since this was last asked, for the counters.
-    pub(crate) fn take_left_out(&mut self) -> u64 {
-        let all = self.left_out + self.cursors.iter().map(Cursor::left_out).sum::<u64>();
-        all - std::mem::replace(&mut self.left_out_reported, all)
+    /// What it did not get so far, by its own doing.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut all = self.missed_before;
+        for cursor in &self.cursors {
+            all += cursor.tally();
+        }
+        all
     }
 
     /// Wants fewer events than there are.

@@ -72,7 +72,7 @@ impl Hub {
     #[pyo3(signature = (*, link_path=None, url=String::new(), history_events=10_000, history_bytes=16 << 20,
         history_seconds=None, live_window_bytes=8 << 20, max_total_bytes=1 << 30, max_event_bytes=MAX_EVENT_BYTES,
         max_streams=10_000, ping_interval=15.0, reconnection_time=2000, ended_retention=86_400.0,
-        max_connection_age=None))]
+        max_connection_age=None, stall_timeout=Some(60.0)))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
         link_path: Option<String>,
@@ -88,6 +88,7 @@ impl Hub {
         reconnection_time: u64,
         ended_retention: f64,
         max_connection_age: Option<f64>,
+        stall_timeout: Option<f64>,
     ) -> PyResult<Self> {
         let age = history_seconds
             .map(|value| seconds("history_seconds", value))
@@ -107,6 +108,10 @@ impl Hub {
             ping_interval: seconds("ping_interval", ping_interval)?,
             reconnection_time: Duration::from_millis(reconnection_time),
             ended_retention: seconds("ended_retention", ended_retention)?,
+            stall_timeout: stall_timeout
+                .filter(|value| *value != 0.0)
+                .map(|value| seconds("stall_timeout", value))
+                .transpose()?,
             max_connection_age: max_connection_age
                 .map(|value| seconds("max_connection_age", value))
                 .transpose()?,
@@ -222,6 +227,10 @@ impl Hub {
 
     fn drained(&self, id: u64) {
         self.inner.drained(id);
+    }
+
+    fn took(&self, id: u64) {
+        self.inner.note_taken(id);
     }
 
     fn detach(&self, id: u64) {

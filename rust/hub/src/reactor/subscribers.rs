@@ -4,7 +4,7 @@ use super::Reactor;
 use crate::audience::ReaderId;
 use crate::clock::Now;
 use crate::connection::{Connection, Served};
-use crate::reader::Reader;
+use crate::reader::{Reader, lock};
 use crate::start::Start;
 use crate::state::{State, StreamKey};
 
@@ -49,7 +49,14 @@ impl Reactor {
                             self.arm(id);
                         }
                     }
-                    Served::Blocked => self.slots.await_room(id, true),
+                    Served::Blocked => {
+                        let patience = self.stall_timeout;
+                        let stall = patience.and_then(|it| reader.reader.stalls_at(it));
+                        self.slots.await_room(id, true);
+                        if let Some(due) = stall {
+                            self.slots.set_timer(id, due);
+                        }
+                    }
                     Served::WantsMore => self.slots.call_again(id),
                     Served::Over => self.drop_reader(id),
                 }
@@ -64,12 +71,41 @@ impl Reactor {
         let now = self.shared.clock.now();
         if let Some(due) = self.with_reader(id, |reader, state| reader.deadline(state, now)) {
             // The next run of a stream may ask for a shorter interval.
-            self.slots.set_timer(id, due.min(now.mono + LONGEST_REST));
+            let rest = self.stall_timeout.unwrap_or(LONGEST_REST);
+            self.slots
+                .set_timer(id, due.min(now.mono + rest.min(LONGEST_REST)));
         }
+    }
+
+    /// Closes a subscriber that has taken nothing for too long. Returns whether it is one.
+    fn close_stalled(&mut self, id: ReaderId, now: Now) -> bool {
+        let Some(patience) = self.stall_timeout else {
+            return false;
+        };
+        match self.slots.get_mut(id) {
+            Some(Connection::Reader(reader)) => {
+                if !reader.is_stalled(patience, now) {
+                    return false;
+                }
+                reader.socket.give_up();
+                self.drop_reader(id);
+            }
+            Some(Connection::Portable { id, .. }) => {
+                if !self.shared.portable.give_up_stalled(*id, patience, now) {
+                    return false;
+                }
+            }
+            _ => return false,
+        }
+        lock(&self.shared.state).counters.stalled += 1;
+        true
     }
 
     /// A subscriber's time has come: a keep-alive, or something untold.
     pub(super) fn look_after(&mut self, id: ReaderId, now: Now) {
+        if self.close_stalled(id, now) {
+            return;
+        }
         self.with_reader(id, |reader, state| reader.ping_if_silent(state, now));
         self.serve(id);
         self.arm(id);

@@ -1,5 +1,6 @@
 //! What one subscriber does, or does not do, costs the others nothing.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use jupyter_sse_hub::{Hub, HubOptions, Query, Wants};
@@ -84,4 +85,106 @@ fn thousands_who_come_and_leave_together_hold_nobody_up() {
     let took = before.elapsed();
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert_eq!(hub.connections(None), 0);
+}
+
+/// How long a reader may take nothing in these tests.
+const STALL: Duration = Duration::from_millis(300);
+
+fn start_with_stall_timeout() -> Hub {
+    Hub::start(HubOptions {
+        stall_timeout: Some(STALL),
+        ..HubOptions::default()
+    })
+    .unwrap()
+}
+
+/// More than a socket takes without its reader.
+fn publish_much(hub: &Hub) -> Vec<String> {
+    let text = "x".repeat(10_000);
+    publish(hub, "a", &vec![text.as_str(); 200])
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_reader_that_takes_nothing_for_the_stall_timeout_is_closed_and_comes_back_with_its_cursor() {
+    let hub = start_with_stall_timeout();
+    publish(&hub, "a", &["first"]);
+    let mut stalled = Client::one(&hub, "a");
+    stalled.texts(1);
+    let mut other = Client::one(&hub, "a");
+    publish_much(&hub);
+    other.texts(201);
+    wait_until("the stalled reader is gone", || hub.connections(None) == 1);
+    assert_eq!(hub.metrics()["stalled"], 1);
+    let cursor = stalled.events[0].id.clone();
+    let mut back = Client::attach(&hub, crate::client::single("a", Some(&cursor)));
+    assert_eq!(back.texts(200).len(), 200);
+    assert!(back.events.iter().all(|event| event.event == "message"));
+}
+
+#[test]
+fn a_slow_reader_that_moves_is_never_closed() {
+    let hub = start_with_stall_timeout();
+    publish(&hub, "a", &[]);
+    let mut slow = Client::one(&hub, "a");
+    publish_much(&hub);
+    let (before, mut taken) = (Instant::now(), 0);
+    let mut few = [0; 8192];
+    while before.elapsed() < 5 * STALL {
+        taken += slow.stream.read(&mut few).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(taken < 1_800_000, "not slow: {taken}");
+    assert_eq!(
+        (hub.connections(None), &hub.metrics()["stalled"]),
+        (1, &0.into())
+    );
+}
+
+#[test]
+fn a_quiet_reader_for_whom_nothing_waits_is_never_closed() {
+    let hub = start_with_stall_timeout();
+    publish(&hub, "a", &["1"]);
+    let mut quiet = Client::one(&hub, "a");
+    let portable = hub.attach_portable(hub.subscribe(many(&["a"])).unwrap(), Vec::new());
+    wait_until("the portable reader has all", || {
+        for piece in hub.drain() {
+            hub.drained(piece.id);
+        }
+        hub.stream("a").unwrap()["subscribers"] == 2
+    });
+    std::thread::sleep(3 * STALL);
+    assert!(hub.drain().iter().all(|piece| !piece.closes));
+    assert_eq!(hub.connections(None), 2);
+    publish(&hub, "a", &["2"]);
+    assert_eq!(quiet.texts(2), ["1", "2"]);
+    hub.detach_portable(portable);
+}
+
+#[test]
+fn a_portable_reader_that_takes_nothing_is_closed_and_one_that_takes_some_is_not() {
+    let hub = start_with_stall_timeout();
+    publish(&hub, "a", &["1"]);
+    let attach = || hub.attach_portable(hub.subscribe(many(&["a"])).unwrap(), Vec::new());
+    let (stalled, slow) = (attach(), attach());
+    let mut closed = Vec::new();
+    let before = Instant::now();
+    while before.elapsed() < 5 * STALL {
+        // Both are given a piece; one takes a little of it now and then.
+        let pieces = hub.drain();
+        closed.extend(pieces.iter().filter(|it| it.closes).map(|it| it.id));
+        hub.note_taken(slow);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(closed, [stalled]);
+    assert_eq!(hub.metrics()["stalled"], 1);
+    hub.detach_portable(stalled);
+    wait_until("its slot is free", || hub.connections(None) == 1);
 }
