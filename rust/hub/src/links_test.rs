@@ -223,6 +223,28 @@ fn a_new_run_forgets_what_the_old_one_asked_for() {
 }
 
 #[test]
+fn who_joins_a_posted_run_may_say_what_it_wants() {
+    let mut state = state();
+    state.publish("a", &[], 0).unwrap();
+    link_up(&mut state, MAIN, "k");
+    let frame = ToHub::Open {
+        seq: 0,
+        key: 1,
+        request: 1,
+        kind: RunKind::Send.as_u8(),
+        stream: "a",
+        options: r#"{"history": {"events": 3}, "ping_interval": 1.5}"#,
+    };
+    say(&mut state, MAIN, &frame);
+    let (_, stream) = state.find("a").unwrap();
+    assert_eq!(stream.run.kind, RunKind::Post);
+    assert_eq!(
+        (stream.log.bounds().events, stream.ping_interval),
+        (3, Some(1500))
+    );
+}
+
+#[test]
 fn no_number_that_a_kernel_sends_is_too_large() {
     let mut state = state();
     link_up(&mut state, MAIN, "k");

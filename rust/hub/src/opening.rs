@@ -110,12 +110,13 @@ impl State {
     /// Whoever joins a run adds what nobody has asked for; what the run was started with stays.
     fn add_options(&mut self, key: StreamKey, options: &str) {
         let held = self.stream(key).map(|stream| stream.options.clone());
-        let (Some(Value::Object(held)), Ok(Value::Object(mut options))) =
-            (held, serde_json::from_str::<Value>(options))
-        else {
+        let Ok(Value::Object(mut options)) = serde_json::from_str::<Value>(options) else {
             return;
         };
-        options.extend(held.into_iter().filter(|(_, value)| !value.is_null()));
+        // A run that was posted has none.
+        if let Some(Value::Object(held)) = held {
+            options.extend(held.into_iter().filter(|(_, value)| !value.is_null()));
+        }
         let options = Value::Object(options).to_string();
         if options.len() <= MAX_OPTIONS_BYTES {
             self.apply_options(key, &options);
