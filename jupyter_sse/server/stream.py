@@ -62,6 +62,10 @@ class StreamHandler(SSEHandler):
         """Tell whether the request wants to read with a stream token."""
         return self.request.method in ("GET", "HEAD") and stream_token(self.request) is not None
 
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:  # noqa: ARG002 - Tornado's
+        """Return an argument, or a part of the path, as text: a cursor that is no UTF-8 is unknown, and no error."""
+        return value.decode("utf-8", "replace")
+
     def requested_specs(self) -> list[str]:
         """Return what is asked for, ``<name>`` or ``<name>@<cursor>`` each."""
         return self.path_args if self.path_args else self.get_query_arguments("stream", strip=False)
