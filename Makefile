@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Programs call each other by name: pip calls maturin, the tests call jupyter.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-RUST_SOURCES := $(shell find rust -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+RUST_SOURCES := $(shell find rust \( -name target -o -path rust/load \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 LAB_SOURCES := $(shell find labextension \( -name node_modules -o -name lib -o -name tests \) -prune \
 	-o -type f \( -path '*/src/*' -o -path '*/style/*' -o -path '*/schema/*' -o -name '*.json' -o -name .npmrc \) -print)
 DATA_SOURCES := $(shell find jupyter_sse.data/data/etc -type f)
@@ -61,6 +61,7 @@ test: test-rust test-lab test-python
 
 test-rust:
 	cd rust && cargo test --locked --workspace --exclude jupyter-sse-python
+	cd rust/load && cargo test --locked
 
 # Building the bundle needs them too, but a bundle that is up to date is not built.
 $(NODE_MODULES): labextension/package-lock.json | setup
@@ -90,12 +91,15 @@ lint: setup $(NODE_MODULES)
 	$(BIN)/ruff format --check .
 	cd rust && cargo fmt --all --check
 	cd rust && cargo clippy --locked --workspace --all-targets -- -D warnings
+	cd rust/load && cargo fmt --check
+	cd rust/load && cargo clippy --locked --all-targets --features tls -- -D warnings
 	cd labextension && npm run lint
 
 format: setup $(NODE_MODULES)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 	cd rust && cargo fmt --all
+	cd rust/load && cargo fmt
 	cd labextension && npm run format
 
 wheel: setup
