@@ -354,6 +354,17 @@ describe('describeStatus', () => {
     expect(say()).toBe('Ended at 14:03:22 after 1 event.');
   });
 
+  it('counts updates of progress, whose events are not what it counts', () => {
+    const options = { view: { kind: 'progress' } };
+    const data = '{"n": 200, "total": null}';
+    model.receive([
+      control('run', { run: 1, options }),
+      ...['1', '2'].map(id => ({ ...event(id), data })),
+      control('end', { reason: 'done' })
+    ]);
+    expect(say()).toMatch(/ after 2 updates\.$/);
+  });
+
   it('tells the error of a run that failed, and all of a long one beyond', () => {
     const fail = (message: string): ISentence | null => {
       const error = { type: 'ValueError', message, line: 7 };

@@ -81,6 +81,20 @@ def test_run_again_runs_the_cell_of_the_output(notebook: Notebook, screenshots: 
     assert notebook.ask("panel.content.activeCell.model.id") == "three"
 
 
+def test_a_card_says_which_cell_its_stream_comes_from_now(notebook: Notebook):
+    upper = run_cell(notebook, "upper", f"%%sse NAME\n{THREE}")
+    expect(upper.part("origin")).to_have_text("cell 2 · run 1")
+    name = notebook.stream_of("upper")
+    lower = run_cell(notebook, "lower", f"%%sse {name}\n{THREE}")
+    for card in (upper, lower):
+        expect(card.part("origin")).to_have_text("cell 3 · run 2")
+
+
+def test_a_tracked_loop_ends_after_updates(notebook: Notebook):
+    loop = "import jupyter_sse as sse\nfor _ in sse.track(range(200), 'NAME'):\n    pass"
+    expect(run_cell(notebook, "loop", loop).locator).to_contain_text(re.compile(r"after \d+ updates"))
+
+
 def test_run_again_is_absent_where_the_cell_does_not_make_the_stream(notebook: Notebook):
     run_cell(notebook, "three", THREE).wait_for_state("ended")
     name = notebook.stream_of("three")

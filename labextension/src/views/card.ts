@@ -329,7 +329,8 @@ export class Card extends Widget implements IViewHost, IPainter {
   }
 
   private _originText(): string {
-    const origin = this._display.origin || this.model.runInfo?.origin || '';
+    // The run knows best: another cell than the output's may have started it.
+    const origin = this.model.runInfo?.origin || this._display.origin;
     const { run } = this.model;
     return [origin, run === null ? '' : `run ${run}`]
       .filter(part => part !== '')

@@ -1,4 +1,4 @@
-import { describeLoss, count } from './texts';
+import { countEvents, describeLoss } from './texts';
 import { formatCount } from './format';
 import { element, setText } from './node';
 import type { IViewContext } from './context';
@@ -29,7 +29,7 @@ export class Footer {
     }
     this._updatedAt = now;
     const { timeFormat, paintClock } = this._context;
-    setText(this._events, count(model.events, 'event'));
+    setText(this._events, countEvents(model));
     const { losses } = model;
     this._gaps.hidden = losses.gaps === 0;
     if (losses.gaps > 0) {

@@ -121,6 +121,12 @@ function tellLoss({ events, gaps, isExact }: ILoss): string {
   return `${isExact ? '' : 'At least '}${amount} ${verb} lost${where}.`;
 }
 
+/** "72,410 events"; of progress "13 updates": what it counts is not its events, of which it sends as many as needed. */
+export function countEvents(model: StreamModel): string {
+  const kind = model.runInfo?.view.kind ?? model.suggestedKind;
+  return count(model.events, kind === 'progress' ? 'update' : 'event');
+}
+
 /** "1 event", "72,410 events". */
 export function count(amount: number, noun: string): string {
   return `${formatCount(amount)} ${noun}${amount === 1 ? '' : 's'}`;
@@ -159,7 +165,7 @@ function describeEnd(
   const word = kind === 'stopped' ? 'Stopped' : 'Ended';
   const at = model.end?.at ?? NaN;
   const when = Number.isNaN(at) ? '' : ` at ${time.time(at)}`;
-  return `${word}${when} after ${count(model.events, 'event')}.`;
+  return `${word}${when} after ${countEvents(model)}.`;
 }
 
 function describeFailure({ end, runInfo }: StreamModel): ISentence {
@@ -189,7 +195,7 @@ function firstLine(text: string): string {
 function describeKept(model: StreamModel, time: TimeFormat): string {
   return model.events === 0
     ? ''
-    : `${count(model.events, 'event')} up to ${time.time(model.lastAt)} ${model.events === 1 ? 'is' : 'are'} kept.`;
+    : `${countEvents(model)} up to ${time.time(model.lastAt)} ${model.events === 1 ? 'is' : 'are'} kept.`;
 }
 
 function describeOutage(status: IStatus, now: number): string {
