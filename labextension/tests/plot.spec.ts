@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 
 import { Points } from '../src/model/points';
 import { type IArea, traceLine } from '../src/views/plot/line';
+import { drawable } from '../src/views/plot/range';
 import { rightSide } from '../src/views/plot/sides';
-import { numberTicks, timeTicks } from '../src/views/plot/ticks';
+import { NUMBER_STEPS, numberTicks, timeTicks } from '../src/views/plot/ticks';
 import { around, type IExtent, Viewport } from '../src/views/plot/viewport';
 import {
   defaultWidth,
@@ -143,12 +144,17 @@ describe('parseWidth', () => {
     expect(describeWidth(parseWidth(text)!)).toBe(described);
   });
 
-  it.each([[''], ['soon'], ['-5 s'], ['0'], ['5 parsecs']])(
-    'refuses %j',
-    text => {
-      expect(parseWidth(text)).toBeNull();
-    }
-  );
+  it.each([
+    [''],
+    ['soon'],
+    ['-5 s'],
+    ['0'],
+    ['5 parsecs'],
+    ['10 constructor'],
+    ['10 toString']
+  ])('refuses %j', text => {
+    expect(parseWidth(text)).toBeNull();
+  });
 });
 
 describe('defaultWidth', () => {
@@ -197,6 +203,42 @@ describe('YRange', () => {
   it('looks at the visible points, breaks left out', () => {
     const made = points([0, 1, 2, 3, 4, 5], [99, 1, NaN, 3, 2, 99]);
     expect(extremes(made, 2, 4)).toEqual([1, 3]);
+  });
+});
+
+describe('drawable', () => {
+  // Neighbours of these ranges that a double can tell apart, and what uPlot computes of a range.
+  it.each([
+    [[-1.1e300, 1.1e300]],
+    [[-1.7e308, 1.7e308]],
+    [[1e16, 1e16 + 2]],
+    [[1.7e18, 1.7e18 + 256]],
+    [[-1e16 - 2, -1e16]],
+    [[0, 5e-324]],
+    [[0, 0]],
+    [[-Infinity, Infinity]]
+  ] as const)('can be divided into ticks for %j', wanted => {
+    const [min, max] = drawable(wanted);
+    const step = (max - min) / 50;
+    expect(Number.isFinite(step)).toBe(true);
+    expect(min + step).toBeGreaterThan(min);
+    expect(max - step).toBeLessThan(max);
+    expect(Number.isFinite(1_000 / (max - min))).toBe(true);
+  });
+
+  it('leaves ordinary ranges alone', () => {
+    const now = 1_700_000_000_000;
+    expect(drawable([now, now + 10])).toEqual([now, now + 10]);
+    expect(drawable([-0.001, 0.002])).toEqual([-0.001, 0.002]);
+  });
+
+  it('is what both axes of a plot are given', () => {
+    const near = points([1e16, 1e16 + 2]);
+    const extent = { isTime: false, isLive: false, edge: near.lastX };
+    const x = new Viewport().range({ ...extent, series: [series('a', near)] })!;
+    expect(x).toEqual(drawable([1e16, 1e16 + 2]));
+    const y = new YRange().fit(...extremes(near, ...x), 0);
+    expect(y[1] - y[0]).toBeGreaterThan(900);
   });
 });
 
@@ -290,6 +332,13 @@ describe('ticks', () => {
     expect(numberTicks([0, 2e6, 4e6], 2e6, 'si')).toEqual(['0', '2M', '4M']);
     expect(numberTicks([0, 2.5e6], 2.5e6, 'si')).toEqual(['0', '2.5M']);
     expect(numberTicks([1e-7, 2e-7], 1e-7, 'si')).toEqual(['1e-7', '2e-7']);
+  });
+
+  it('have steps for every axis, those of uPlot among them', () => {
+    expect(NUMBER_STEPS).toEqual([...NUMBER_STEPS].sort((a, b) => a - b));
+    expect(NUMBER_STEPS[0]).toBe(1e-32);
+    expect(NUMBER_STEPS.at(-1)).toBe(5e307);
+    expect(NUMBER_STEPS).toContain(0.25);
   });
 
   it('say as much of the time as their distance needs', () => {

@@ -7,7 +7,7 @@ import { PlotStore } from '../src/model/plotStore';
 import { Points } from '../src/model/points';
 import { readProgress } from '../src/model/progress';
 import { readSnapshot } from '../src/model/snapshot';
-import { TableStore } from '../src/model/tableStore';
+import { cellOf, TableStore } from '../src/model/tableStore';
 import { readValue } from '../src/model/value';
 
 let ordinal = 0;
@@ -109,6 +109,13 @@ describe('PlotStore', () => {
       [1, 2, 4],
       [1, NaN, 4]
     ]);
+  });
+
+  it('breaks the line at a number that no axis can hold', () => {
+    const store = new PlotStore('@n', 100);
+    feed(store, '{"a":1}', '{"a":1e308}', '{"a":-1e999}', '{"a":2}');
+    const [, y] = xy(store.series[0].points);
+    expect(y).toEqual([1, NaN, NaN, 2]);
   });
 
   it('makes a line for each name', () => {
@@ -222,6 +229,12 @@ describe('LogStore', () => {
     ]);
   });
 
+  it('takes in what is nested too deeply to be written', () => {
+    const depth = 100_000;
+    const deep = `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`;
+    expect(lines(deep)).toEqual(['|a=…']);
+  });
+
   it('cuts what no row can hold', () => {
     const [line] = lines('x'.repeat(10_000));
     expect(line.length).toBe(4_098);
@@ -244,6 +257,14 @@ describe('TableStore', () => {
     const store = new TableStore(10, 1_000);
     feed(store, '[{"pid":1},{"pid":2}]', '[{"pid":3}]');
     expect([...store.rows].map(row => row.cells)).toEqual([{ pid: 3 }]);
+  });
+
+  it('takes no field for one that every object has', () => {
+    const store = new TableStore(10, 1_000);
+    feed(store, { constructor: 1, a: { __proto__: 2 } }, { b: 2 });
+    const [first, second] = store.rows;
+    expect(cellOf(first, 'constructor')).toBe(1);
+    expect(cellOf(second, 'constructor')).toBeUndefined();
   });
 
   it('stops at 200 columns', () => {
@@ -293,6 +314,17 @@ describe('readSnapshot', () => {
     [{ kind: 'progress', n: 'x' }]
   ])('shows nothing for %j', data => {
     expect(readSnapshot(data)).toBeNull();
+  });
+
+  it('cuts what no saved table or log can hold', () => {
+    const long = 'x'.repeat(1_000_000);
+    const many = Array<string>(5_000).fill(long);
+    const table = readSnapshot({ kind: 'table', columns: many, rows: [many] });
+    expect(table?.kind === 'table' && table.columns.length).toBe(50);
+    expect(table?.kind === 'table' && table.rows[0].length).toBe(50);
+    expect(JSON.stringify(table).length).toBeLessThan(25_000);
+    const log = readSnapshot({ kind: 'log', lines: many });
+    expect(JSON.stringify(log).length).toBeLessThan(4_200_000);
   });
 
   it('leaves out what has the wrong shape', () => {

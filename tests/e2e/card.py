@@ -11,6 +11,17 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Locator, Page
 
+PAINTED_COLORS = """canvas => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const counts = new Map();
+    for (const pixel of new Uint32Array(data.buffer)) {
+        if (pixel >>> 24 === 255) {
+            counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
+        }
+    }
+    return [...counts.values()].filter(count => count >= 20).length;
+}"""
+
 BAND_PIXELS = """canvas => {
     // The colour of warnings, thinly over nothing.
     const probe = document.createElement('span');
@@ -155,19 +166,11 @@ class Card:
 
     def painted_colors(self) -> int:
         """Return how many colors each cover at least 20 pixels of the plot: 0 for an empty canvas."""
-        return self.canvas().evaluate(
-            """canvas => {
-                const pixels = new Uint32Array(
-                    canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer);
-                const counts = new Map();
-                for (const pixel of pixels) {
-                    if (pixel >>> 24 === 255) {
-                        counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
-                    }
-                }
-                return [...counts.values()].filter(count => count >= 20).length;
-            }"""
-        )
+        return self.canvas().evaluate(PAINTED_COLORS)
+
+    def wait_until_painted(self) -> None:
+        """Wait until the plot has been drawn."""
+        self.page.wait_for_function(f"canvas => ({PAINTED_COLORS})(canvas) > 0", arg=self.canvas().element_handle())
 
     def wait_for_gap(self, *, shown: bool = True) -> None:
         """Wait until the plot shows, or does not show, the band of a gap."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,16 @@ KINDS = {
     "number": ("value", "yield 0.31"),
     "progress": ("progress", 'yield {"n": 3, "total": 10}'),
     "raw": ("raw", 'yield {"nested": {"deep": {"deeper": [1, {"a": 2}]}}}'),
+}
+
+
+# The ticks of an axis are told apart, however near its numbers are, and however far.
+SIZES = {
+    "near": "1e16, 1e16 + 2",
+    "nearer": "2**62, 2**62 + 512",
+    "far": "-1e299, 1e299",
+    "beyond": "1, -1.7e308, 1.7e308, 2",
+    "tiny": "0, 5e-324",
 }
 
 
@@ -134,6 +145,15 @@ def wait_for_print(notebook: Notebook, code: str, expected: str) -> None:
     deadline = time.monotonic() + 30
     while (printed := notebook.run_code(code).strip()) != expected:
         assert time.monotonic() < deadline, printed
+
+
+def test_plot_draws_numbers_of_any_size_and_distance(notebook: Notebook):
+    for cell_id, values in SIZES.items():
+        card = run_cell(notebook, cell_id, f"%%sse NAME --view plot\nfor n in ({values}):\n    yield {{'value': n}}")
+        card.wait_for_state("ended")
+        card.locator.scroll_into_view_if_needed()
+        expect(card.locator.get_by_role("img")).to_have_attribute("aria-label", re.compile("^Plot of 1 series"))
+        card.wait_until_painted()
 
 
 def test_track_shows_the_progress_of_a_loop_while_it_runs(notebook: Notebook):

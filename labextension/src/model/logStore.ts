@@ -1,6 +1,6 @@
 import { BoundedList } from './boundedList';
 import { type IEvent, type IGap, isFlagType } from './event';
-import { type Fields, isFields, type Value } from './value';
+import { type Fields, isFields, textOf, type Value } from './value';
 
 const MAX_LINE = 4_096;
 const TEXT_KEYS = ['message', 'msg', 'text', 'log', 'line'];
@@ -71,10 +71,10 @@ function readRecord(fields: Fields): { level: string; text: string } {
   const levelKey = LEVEL_KEYS.find(key => isShown(fields[key]));
   const rest = Object.entries(fields)
     .filter(([key]) => key !== textKey && key !== levelKey)
-    .map(([key, value]) => `${key}=${show(value)}`);
+    .map(([key, value]) => `${key}=${textOf(value)}`);
   const text = textKey === undefined ? [] : [fields[textKey] as string];
   return {
-    level: levelKey === undefined ? '' : show(fields[levelKey]),
+    level: levelKey === undefined ? '' : textOf(fields[levelKey]),
     // One record is one row: rows have one height.
     text: [...text, ...rest].join('  ').replaceAll('\n', ' ⏎ ')
   };
@@ -82,8 +82,4 @@ function readRecord(fields: Fields): { level: string; text: string } {
 
 function isShown(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'number';
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -146,7 +146,9 @@ export class PlotStore {
     let isDrawn = false;
     for (const key in fields) {
       const y = fields[key];
-      const isValue = isNumber(y) || (y === null && this._byName.has(key));
+      // A number that cannot be drawn is missing, like null.
+      const isMissing = y === null || typeof y === 'number';
+      const isValue = isNumber(y) || (isMissing && this._byName.has(key));
       if (!isValue || key === axisKey) {
         continue;
       }

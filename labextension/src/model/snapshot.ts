@@ -1,5 +1,5 @@
 import { Points } from './points';
-import { isFields, isNumber } from './value';
+import { isFields, isNumber, textOf } from './value';
 
 /** The last picture of a stream that a saved notebook holds, as plain data. */
 export type Snapshot =
@@ -23,6 +23,10 @@ export type Snapshot =
 const MAX_SERIES = 100;
 const MAX_POINTS = 20_000;
 const MAX_ROWS = 1_000;
+const MAX_COLUMNS = 50;
+/** Characters of a cell, and of a line of a log. */
+const MAX_CELL = 200;
+const MAX_LINE = 4_096;
 
 /**
  * Take a snapshot from a notebook's output. Anyone may have written the notebook: whatever does not have the right
@@ -42,9 +46,9 @@ export function readSnapshot(data: unknown): Snapshot | null {
         series: listOf(data.series, MAX_SERIES).flatMap(readSeries)
       };
     case 'table': {
-      const columns = texts(data.columns, MAX_ROWS);
+      const columns = texts(data.columns, MAX_COLUMNS, MAX_CELL);
       const rows = listOf(data.rows, MAX_ROWS).map(row =>
-        texts(row, columns.length)
+        texts(row, columns.length, MAX_CELL)
       );
       return { kind: 'table', columns, rows };
     }
@@ -58,7 +62,7 @@ export function readSnapshot(data: unknown): Snapshot | null {
         : null;
     case 'log':
     case 'value':
-      return { kind: data.kind, lines: texts(data.lines, MAX_ROWS) };
+      return { kind: data.kind, lines: texts(data.lines, MAX_ROWS, MAX_LINE) };
     default:
       return null;
   }
@@ -77,15 +81,18 @@ function readSeries(data: unknown): { name: string; points: Points }[] {
       points.push(at, isNumber(value) ? value : NaN);
     }
   });
-  return points.length === 0 ? [] : [{ name: data.name, points }];
+  const name = cut(data.name, MAX_CELL);
+  return points.length === 0 ? [] : [{ name, points }];
 }
 
 function listOf(data: unknown, most: number): unknown[] {
   return Array.isArray(data) ? data.slice(0, most) : [];
 }
 
-function texts(data: unknown, most: number): string[] {
-  return listOf(data, most).map(one =>
-    typeof one === 'string' ? one : JSON.stringify(one)
-  );
+function texts(data: unknown, most: number, characters: number): string[] {
+  return listOf(data, most).map(one => cut(textOf(one), characters));
+}
+
+function cut(text: string, characters: number): string {
+  return text.length > characters ? `${text.slice(0, characters)}…` : text;
 }

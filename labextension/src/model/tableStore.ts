@@ -13,6 +13,11 @@ export interface ITableRow {
   readonly gap?: IGap;
 }
 
+/** A row's value in a column; `undefined` where the event had no such field. */
+export function cellOf({ cells }: ITableRow, column: string): unknown {
+  return Object.hasOwn(cells, column) ? cells[column] : undefined;
+}
+
 /** The newest events of a run as rows; the columns are all the fields they had. */
 export class TableStore {
   /**

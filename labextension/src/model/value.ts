@@ -25,9 +25,12 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A number that can be drawn. Booleans are not numbers, and JSON knows no NaN. */
+/** Beyond, the distance of two numbers may be none; JSON's 1e999 is read as infinite. */
+const LARGEST_DRAWN = 1e300;
+
+/** A number that can be drawn. Booleans are not numbers. */
 export function isNumber(value: unknown): value is number {
-  return typeof value === 'number';
+  return typeof value === 'number' && Math.abs(value) < LARGEST_DRAWN;
 }
 
 export function isNumberList(value: unknown): value is number[] {
@@ -36,6 +39,19 @@ export function isNumberList(value: unknown): value is number[] {
 
 export function isScalar(value: unknown): boolean {
   return typeof value !== 'object' || value === null;
+}
+
+/** A value as a text: texts as they are, anything else as JSON. */
+export function textOf(value: unknown): string {
+  if (typeof value === 'string') {
+    return value;
+  }
+  try {
+    return JSON.stringify(value) ?? '';
+  } catch {
+    // It was read, but is nested too deeply to be written.
+    return '…';
+  }
 }
 
 /** Objects within an object become `outer.inner`, one level deep. */
@@ -50,7 +66,8 @@ export function flatten(fields: Fields): Fields {
   if (isFlat) {
     return fields;
   }
-  const flat: Record<string, unknown> = {};
+  // Without a prototype: a field may be named like something that every object has.
+  const flat = Object.create(null) as Record<string, unknown>;
   for (const [key, value] of Object.entries(fields)) {
     if (isFields(value)) {
       for (const [inner, leaf] of Object.entries(value)) {

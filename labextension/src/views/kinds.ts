@@ -18,11 +18,11 @@ export const VIEW_KINDS: readonly ViewKind[] = [
 ];
 
 /** What stands in for a kind that has no view of its own, and what to say of it. */
-const STAND_INS: { readonly [kind: string]: string } = {
-  image: 'an image',
-  heatmap: 'a matrix of numbers',
-  histogram: 'a list of numbers'
-};
+const STAND_INS: ReadonlyMap<string, string> = new Map([
+  ['image', 'an image'],
+  ['heatmap', 'a matrix of numbers'],
+  ['histogram', 'a list of numbers']
+]);
 
 /** Whether there is a view of this kind. */
 export function isViewKind(kind: unknown): kind is ViewKind {
@@ -56,7 +56,7 @@ function standInHint(kind: string): string {
   if (kind === 'raw') {
     return '';
   }
-  const looks = STAND_INS[kind];
+  const looks = STAND_INS.get(kind);
   return looks === undefined
     ? `there is no view “${kind}”: choose ${VIEW_KINDS.join(', ')}`
     : `looks like ${looks}: shown as it came`;

@@ -6,7 +6,7 @@ import { formatCount, formatValue } from './format';
 import { Legend } from './legend';
 import { element } from './node';
 import { Chart, type IScene } from './plot/chart';
-import type { Range } from './plot/viewport';
+import { drawable, type Range } from './plot/range';
 import { extremes, YRange } from './plot/yRange';
 import { rightSide } from './plot/sides';
 
@@ -102,7 +102,7 @@ export class SnapshotView {
     }
     const right = rightSide(series);
     const x = [Math.min(...firsts), Math.max(...lasts)] as const;
-    const range: Range = x[0] < x[1] ? x : [x[0] - 1, x[1] + 1];
+    const range = drawable(x[0] < x[1] ? x : [x[0] - 1, x[1] + 1]);
     const lines = series.map(({ name, points }, i) => ({
       name,
       points,

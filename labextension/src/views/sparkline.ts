@@ -1,5 +1,6 @@
 import { Points } from '../model/points';
 import { traceLine } from './plot/line';
+import { drawable } from './plot/range';
 import type { Theme } from './theme';
 
 const WIDTH_PX = 120;
@@ -43,8 +44,8 @@ export class Sparkline {
     traceLine(
       newest,
       {
-        x: [newest.firstX, newest.lastX],
-        y: [low - room, high + room],
+        x: drawable([newest.firstX, newest.lastX]),
+        y: drawable([low - room, high + room]),
         left: 2 * ratio,
         top: 3 * ratio,
         width: width - 4 * ratio,

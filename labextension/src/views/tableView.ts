@@ -1,6 +1,6 @@
 import type { BoundedList } from '../model/boundedList';
-import type { ITableRow } from '../model/tableStore';
-import { isNumber } from '../model/value';
+import { cellOf, type ITableRow } from '../model/tableStore';
+import { isNumber, textOf } from '../model/value';
 import { formatNumber } from './format';
 import { ListView } from './listView';
 import { element, setText } from './node';
@@ -89,7 +89,7 @@ export class TableView extends ListView<ITableRow> {
     time.classList.add('jp-mod-time');
     node.append(time);
     this._columns.forEach((name, i) => {
-      const value = row.cells[name];
+      const value = cellOf(row, name);
       const cell = this._cell(this._text(value));
       cell.classList.toggle('jp-mod-null', value === null);
       if (isNumber(value)) {
@@ -125,8 +125,7 @@ export class TableView extends ListView<ITableRow> {
         ? String(value)
         : formatNumber(value, this.host.context.settings.numberFormat);
     }
-    const text = typeof value === 'string' ? value : JSON.stringify(value);
-    const line = text.replaceAll('\n', ' ⏎ ');
+    const line = textOf(value).replaceAll('\n', ' ⏎ ');
     return line.length > MAX_CELL ? `${line.slice(0, MAX_CELL)}…` : line;
   }
 

@@ -1,4 +1,10 @@
-import { flatten, isFields, isNumber, type Value } from '../model/value';
+import {
+  flatten,
+  isFields,
+  isNumber,
+  textOf,
+  type Value
+} from '../model/value';
 import { CompactView } from './compactView';
 import { formatNumber, formatValue } from './format';
 import { element, setText } from './node';
@@ -76,7 +82,7 @@ export class ValueView extends CompactView {
         ? formatNumber(value, numberFormat)
         : formatValue(value, name, numberFormat);
     }
-    return shorten(typeof value === 'string' ? value : JSON.stringify(value));
+    return shorten(textOf(value));
   }
 
   private readonly _values = element('div', 'jp-SseView-values');

@@ -6,8 +6,8 @@ import type { NumberFormat, TimeFormat } from '../format';
 import type { IColors, ILineStyle } from '../theme';
 import { type IArea, traceLine } from './line';
 import { drawFlags, drawGaps, drawOffline } from './overlay';
-import { numberTicks, timeTicks } from './ticks';
-import type { Range } from './viewport';
+import { NUMBER_STEPS, numberTicks, timeTicks } from './ticks';
+import type { Range } from './range';
 
 const PAST_ALPHA = 0.25;
 const DOT_PX = 2.25;
@@ -165,7 +165,7 @@ export class Chart {
     const { numberFormat, timeFormat } = this._look;
     return {
       ...this._axisLook(),
-      space: isTime ? 76 : 60,
+      ...(isTime ? { space: 76 } : { space: 60, incrs: [...NUMBER_STEPS] }),
       size: X_AXIS_PX,
       values: (plot, splits, _, __, step) => {
         const labels = isTime
@@ -187,6 +187,7 @@ export class Chart {
       scale,
       side: scale === 'left' ? 3 : 1,
       space: 34,
+      incrs: [...NUMBER_STEPS],
       size: (plot, labels) =>
         axisWidth(plot, labels, this._font(devicePixelRatio)),
       grid: { ...this._axisLook().grid, show: scale === 'left' },

@@ -1,5 +1,5 @@
 import type { Points } from '../../model/points';
-import type { Range } from './viewport';
+import type { Range } from './range';
 
 /** Points per pixel column beyond which only a column's lowest and highest point are drawn. */
 const DENSE = 2;

@@ -3,7 +3,7 @@ import type { ILegendEntry } from '../legend';
 import type { IViewHost } from '../view';
 import type { ILine } from './chart';
 import { rightSide } from './sides';
-import type { Range } from './viewport';
+import type { Range } from './range';
 import { extremes, YRange } from './yRange';
 
 /** The sides of the lines are chosen anew when there are this many times more events. */

@@ -9,7 +9,8 @@ import type { IView, IViewHost } from '../view';
 import { Chart, type IScene } from './chart';
 import { complaintOf } from './complaint';
 import { Lineup } from './lineup';
-import { around, type IExtent, type Range, Viewport } from './viewport';
+import type { Range } from './range';
+import { around, type IExtent, Viewport } from './viewport';
 import {
   ALL,
   defaultWidth,

@@ -1,5 +1,14 @@
 import { formatNumber, type NumberFormat, type TimeFormat } from '../format';
 
+/**
+ * The distances that ticks of numbers may have, in ascending order: 1, 2, 2.5 and 5 times the powers of ten. uPlot's own end
+ * at 1e32, and beyond an axis would have no ticks.
+ */
+export const NUMBER_STEPS: readonly number[] = Array.from(
+  { length: 32 + 308 },
+  (_, i) => [1, 2, 2.5, 5].map(lead => Number(`${lead}e${i - 32}`))
+).flat();
+
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 

@@ -1,12 +1,11 @@
 import type { IGapBand, ISeries } from '../../model/plotStore';
+import { drawable, type Range } from './range';
 import { ALL, type Width } from './window';
 
 /** The narrowest stretch of time that is shown while a run is young. */
 const MIN_TIME_MS = 10_000;
 /** What a zoom cannot go below. */
 const MIN_SPAN_MS = 10;
-
-export type Range = readonly [min: number, max: number];
 
 /** What the axis stands on at the moment of painting. */
 export interface IExtent {
@@ -50,7 +49,8 @@ export class Viewport {
 
   /** The range of x to show now, or `null` when there is nothing to show. */
   range(extent: IExtent): Range | null {
-    return this._detached ?? this._following(extent);
+    const range = this._detached ?? this._following(extent);
+    return range && drawable(range);
   }
 
   /**

@@ -6,19 +6,19 @@ export type Width =
 
 export const ALL: Width = { kind: 'all' };
 
-const UNIT_MS: { readonly [unit: string]: number } = {
-  ms: 1,
-  s: 1_000,
-  sec: 1_000,
-  second: 1_000,
-  m: 60_000,
-  min: 60_000,
-  minute: 60_000,
-  h: 3_600_000,
-  hour: 3_600_000,
-  d: 86_400_000,
-  day: 86_400_000
-};
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ['ms', 1],
+  ['s', 1_000],
+  ['sec', 1_000],
+  ['second', 1_000],
+  ['m', 60_000],
+  ['min', 60_000],
+  ['minute', 60_000],
+  ['h', 3_600_000],
+  ['hour', 3_600_000],
+  ['d', 86_400_000],
+  ['day', 86_400_000]
+]);
 
 /** What the window menu offers for an axis of time. */
 export const TIME_WIDTHS = ['10 s', '60 s', '5 min', '15 min', '1 h', 'all'];
@@ -43,7 +43,7 @@ export function parseWidth(text: string): Width | null {
   if (unit === '' || /^points?$/.test(unit)) {
     return { kind: 'points', points: Math.max(2, Math.round(amount)) };
   }
-  const ms = UNIT_MS[unit] ?? UNIT_MS[unit.replace(/s$/, '')];
+  const ms = UNIT_MS.get(unit) ?? UNIT_MS.get(unit.replace(/s$/, ''));
   return ms === undefined ? null : { kind: 'time', ms: amount * ms };
 }
 

@@ -1,5 +1,5 @@
 import type { Points } from '../../model/points';
-import type { Range } from './viewport';
+import { drawable, type Range } from './range';
 
 const HEADROOM = 0.1;
 /** Below this use of the axis for {@link PATIENCE_MS} it shrinks. */
@@ -68,13 +68,13 @@ function padded(low: number, high: number): Range {
   const span = high - low;
   if (span === 0) {
     const room = low === 0 ? 1 : Math.abs(low) * HEADROOM;
-    return [low - room, high + room];
+    return drawable([low - room, high + room]);
   }
   const room = span * HEADROOM;
-  return [
+  return drawable([
     low >= 0 && low - room < 0 ? 0 : low - room,
     high <= 0 && high + room > 0 ? 0 : high + room
-  ];
+  ]);
 }
 
 /** The least and greatest y of the points with `from` ≤ x ≤ `to`; `[Infinity, -Infinity]` when there are none. */
