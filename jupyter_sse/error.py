@@ -10,6 +10,7 @@ __all__ = [
     "LinkError",
     "OwnedError",
     "SSEError",
+    "SequenceError",
     "StreamEndedError",
     "StreamNameError",
     "UnknownStreamError",
@@ -38,6 +39,10 @@ class StreamNameError(SSEError, ValueError):
 
 class OwnedError(SSEError, RuntimeError):
     """Another kernel owns the stream's run."""
+
+
+class SequenceError(SSEError, ValueError):
+    """An event comes out of the order in which its producer numbers them."""
 
 
 class UnknownStreamError(SSEError, LookupError):

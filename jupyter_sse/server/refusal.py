@@ -21,6 +21,8 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (error.DecodeError, 400, "body"),
     (error.UnknownStreamError, 404, "unknown"),
     (error.OwnedError, 409, "owned"),
+    (error.StreamEndedError, 409, "ended"),
+    (error.SequenceError, 409, "sequence"),
     (error.LimitError, 503, "limit"),
 )
 """Status and reason of what the hub and the encoder raise; the first that fits holds."""

@@ -17,6 +17,10 @@ pub struct DecodedEvent<'a> {
     pub data: &'a str,
     /// The last event ID at dispatch, whichever block set it; empty where none did.
     pub id: &'a str,
+    /// Its own block set that id.
+    pub is_own_id: bool,
+    /// The line at which its block begins, from 1.
+    pub line: u64,
 }
 
 /// Why a decoder gave up. It stays given up until [`Decoder::reset`].
@@ -61,6 +65,9 @@ pub struct Decoder {
     has_next_id: bool,
     last_event_id: String,
     reconnection_time: Option<u64>,
+    /// How many lines have ended.
+    lines: u64,
+    block_line: u64,
     error: Option<DecodeError>,
 }
 
@@ -78,8 +85,15 @@ impl Decoder {
             has_next_id: false,
             last_event_id: String::new(),
             reconnection_time: None,
+            lines: 0,
+            block_line: 1,
             error: None,
         }
+    }
+
+    /// The line at which the block begins that is being read, from 1; after an error, the one that is too large.
+    pub fn block_line(&self) -> u64 {
+        self.block_line
     }
 
     /// The last event ID: what a reader names when it returns. Empty where the stream set none.
@@ -101,6 +115,8 @@ impl Decoder {
         self.place = Place::Start { bom_bytes: 0 };
         self.has_data = false;
         self.has_next_id = false;
+        self.lines = 0;
+        self.block_line = 1;
         self.error = None;
     }
 
@@ -119,7 +135,9 @@ impl Decoder {
             return Err(error);
         }
         self.decode(chunk, &mut sink).inspect_err(|error| {
+            let block_line = self.block_line;
             self.reset();
+            self.block_line = block_line;
             self.error = Some(*error);
         })
     }
@@ -184,6 +202,7 @@ impl Decoder {
         block: &mut Block<'c>,
         sink: &mut impl FnMut(DecodedEvent<'_>),
     ) -> Result<(), DecodeError> {
+        self.lines += 1;
         if self.place == Place::Comment {
             self.place = Place::Line;
             return Ok(());
@@ -244,7 +263,8 @@ impl Decoder {
 
     /// WHATWG HTML 9.2.6: the id counts even where there is no data and so no event.
     fn dispatch(&mut self, first_data: Option<&[u8]>, sink: &mut impl FnMut(DecodedEvent<'_>)) {
-        if std::mem::take(&mut self.has_next_id) {
+        let is_own_id = std::mem::take(&mut self.has_next_id);
+        if is_own_id {
             std::mem::swap(&mut self.last_event_id, &mut self.next_id);
         }
         if self.has_data {
@@ -256,11 +276,14 @@ impl Decoder {
                 },
                 data: &String::from_utf8_lossy(first_data.unwrap_or(&self.data)),
                 id: &self.last_event_id,
+                is_own_id,
+                line: self.block_line,
             });
             self.data.clear();
             self.has_data = false;
         }
         self.event.clear();
+        self.block_line = self.lines + 1;
     }
 
     /// Keeps the start of a line that goes on in the next chunk.

@@ -317,7 +317,7 @@ fn reset_starts_a_new_connection_that_keeps_the_cursor() {
         .unwrap();
     assert_eq!(
         seen,
-        [r#"DecodedEvent { event: "message", data: "b", id: "1" }"#]
+        [r#"DecodedEvent { event: "message", data: "b", id: "1", is_own_id: false, line: 1 }"#]
     );
     assert_eq!(decoder.reconnection_time(), Some(5));
 }
@@ -329,4 +329,29 @@ fn a_reconnection_time_beyond_64_bits_is_the_largest() {
         .feed(b"retry: 99999999999999999999999999\n", |_| {})
         .unwrap();
     assert_eq!(decoder.reconnection_time(), Some(u64::MAX));
+}
+
+#[test]
+fn an_event_says_where_its_block_begins_and_whether_its_id_is_its_own() {
+    let wire = b"\xef\xbb\xbfdata: a\r\nid: 1\r\n\r\n: comment\rdata: b\r\r\n\n\n\ndata\nid\n\n";
+    for size in 1..wire.len() {
+        let mut decoder = Decoder::new(MAX_EVENT_BYTES);
+        let mut seen = Vec::new();
+        for chunk in wire.chunks(size) {
+            let take = |event: jupyter_sse_codec::DecodedEvent<'_>| {
+                seen.push((event.line, event.is_own_id));
+            };
+            decoder.feed(chunk, take).unwrap();
+        }
+        assert_eq!(seen, [(1, true), (4, false), (10, true)], "{size}");
+        assert_eq!(decoder.block_line(), 13);
+    }
+}
+
+#[test]
+fn an_event_that_is_too_large_says_where_it_begins() {
+    let mut decoder = Decoder::new(10);
+    let fed = decoder.feed(b"data: a\n\ndata: 12345\ndata: 123456\n\n", |_| {});
+    assert!(fed.is_err());
+    assert_eq!(decoder.block_line(), 3);
 }

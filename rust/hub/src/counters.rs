@@ -19,12 +19,14 @@ pub struct Counters {
     pub connections: u64,
     /// Links that are here now.
     pub links: u64,
-    /// Repeated frames that were dropped.
+    /// Repeated events and other frames that were dropped.
     pub duplicates: u64,
     /// Events that were none, or too large, and were dropped; readers were told.
     pub refused: u64,
     /// Events lost before they came here, as the kernels said.
     pub lost_by_links: u64,
+    /// Events that producers over HTTP have left out, as their numbers say.
+    pub lost_by_posts: u64,
     /// Readers that were closed because they took nothing for too long.
     pub stalled: u64,
     /// Gaps of readers that fell behind while they were connected.
@@ -74,6 +76,7 @@ impl Counters {
             "duplicates": self.duplicates,
             "refused": self.refused,
             "lost_by_links": self.lost_by_links,
+            "lost_by_posts": self.lost_by_posts,
             "stalled": self.stalled,
             "overflow_gaps": self.overflow_gaps,
             "overflow_lost": self.overflow_lost,

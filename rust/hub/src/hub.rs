@@ -15,6 +15,9 @@ use crate::door::Door;
 use crate::log::Incoming;
 use crate::options::HubOptions;
 use crate::portable::{Piece, Portable};
+use crate::post_body::{Body, Format};
+use crate::producers::ProducerId;
+use crate::publish::{Numbered, Posting, Publication};
 use crate::random;
 use crate::reactor::{Reactor, WAKER};
 use crate::reader::lock;
@@ -159,6 +162,31 @@ impl Hub {
         let positions = lock(&self.shared.state).publish(name, events, now)?;
         self.shared.wake();
         Ok(positions.iter().map(ToString::to_string).collect())
+    }
+
+    /// Begins a POST whose body comes in pieces. `producer` is the id that its sender has chosen and the number of the body's first
+    /// event, from which the others count on; `user` tells equal ids of two users apart.
+    ///
+    /// # Errors
+    ///
+    /// A bad name, or a run that a kernel owns.
+    pub fn publication(
+        &self,
+        name: &str,
+        format: Format,
+        user: &str,
+        producer: Option<(&str, u64)>,
+    ) -> Result<Publication, Refusal> {
+        let state = lock(&self.shared.state);
+        state.may_post(name)?;
+        let body = Body::new(format, state.options().max_event_bytes);
+        drop(state);
+        let numbered = producer.map(|(id, next)| Numbered {
+            producer: ProducerId::new(user, id),
+            next,
+        });
+        let posting = Posting::new(name, numbered);
+        Ok(Publication::new(Arc::clone(&self.shared), body, posting))
     }
 
     /// Ends a stream: its producers are told to stop.

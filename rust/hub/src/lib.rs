@@ -7,6 +7,7 @@
 //! - [`subscription`] is one reader: a `cursor` in each of its streams, each with a [`start`]; `conflate` what it may be spared;
 //!   [`control`] is what the hub itself says.
 //! - `links` is what a kernel's frames do: `opening` streams, `request`s; `block` says what is an event at all.
+//! - `publish` is what a POST does: `post_body` reads its events (`json_event`: out of JSON), `producers` knows those that came before.
 //!
 //! These are pure. Around them stands the I/O: `reactor`, the thread, with its `slots`; `peer`, `connection`, `reader` and `portable`, what
 //! it carries; `audience`, whom it wakes; `process`, whom it watches; `door`, where links come in. [`Hub`] is the handle that others hold.
@@ -24,6 +25,7 @@ mod departed;
 mod door;
 pub mod holes;
 mod hub;
+mod json_event;
 mod line;
 mod links;
 #[cfg(test)]
@@ -37,7 +39,12 @@ mod options;
 mod own_ids;
 mod peer;
 mod portable;
+mod post_body;
 mod process;
+mod producers;
+mod publish;
+#[cfg(test)]
+mod publish_test;
 mod random;
 mod reactor;
 mod reader;
@@ -57,6 +64,8 @@ pub use clock::Now;
 pub use hub::{Hub, Query};
 pub use options::{HistoryBounds, HubOptions};
 pub use portable::Piece;
+pub use post_body::{BodyError, BodyErrorKind, Format};
+pub use publish::{Publication, PublishError};
 pub use socket::Socket;
 pub use state::Refusal;
 pub use subscription::{Subscription, Wants};

@@ -14,6 +14,7 @@ use crate::links::LinkState;
 use crate::log::Incoming;
 use crate::number_map::NumberMap;
 use crate::options::HubOptions;
+use crate::producers::Producers;
 use crate::stream::{LinkId, Producer, ProducerInfo, Run, RunState, Stream};
 use crate::token::Tokens;
 
@@ -36,6 +37,10 @@ pub enum Refusal {
     Limit(String),
     /// The reader has seen the stream's end: there is nothing for it.
     Ended,
+    /// The run that a POST was writing is over; the text says what to do.
+    Over(String),
+    /// An event comes out of its producer's order; the text says what was expected.
+    Late(String),
 }
 
 impl Refusal {
@@ -46,7 +51,8 @@ impl Refusal {
             Self::Unknown(_) => "unknown",
             Self::Owned(_) => "owned",
             Self::Limit(_) => "limit",
-            Self::Ended => "ended",
+            Self::Ended | Self::Over(_) => "ended",
+            Self::Late(_) => "sequence",
         }
     }
 }
@@ -54,7 +60,11 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(text) | Self::Owned(text) | Self::Limit(text) => out.write_str(text),
+            Self::Name(text)
+            | Self::Owned(text)
+            | Self::Limit(text)
+            | Self::Over(text)
+            | Self::Late(text) => out.write_str(text),
             Self::Unknown(name) => write!(out, "there is no stream {name:?} on this server"),
             Self::Ended => out.write_str("the stream has ended and its end has been read"),
         }
@@ -84,6 +94,7 @@ pub struct State {
     pub(crate) outbox: Vec<(LinkId, Vec<u8>)>,
     pub(crate) links: NumberMap<LinkId, LinkState>,
     pub(crate) tokens: Tokens,
+    pub(crate) producers: Producers,
     /// Who owns each connection that can be changed.
     pub(crate) connections: HashMap<String, String>,
     pub(crate) counters: Counters,
@@ -106,6 +117,7 @@ impl State {
             outbox: Vec::new(),
             links: NumberMap::default(),
             tokens: Tokens::default(),
+            producers: Producers::default(),
             connections: HashMap::new(),
             counters: Counters::default(),
         }
@@ -289,7 +301,8 @@ impl State {
             return Ok(key);
         }
         check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
-        if self.streams.len() >= self.options.max_streams && !self.remove_oldest_ended() {
+        let is_full = self.streams.len() >= self.options.max_streams;
+        if is_full && !self.remove_oldest_ended() && !self.remove_idlest_post(now) {
             let most = self.options.max_streams;
             return Err(Refusal::Limit(format!(
                 "this server holds {most} streams, its limit, and none has ended; end one first"
@@ -324,36 +337,6 @@ impl State {
             stream.end(reason, error, now);
             self.mark_dirty(key);
         }
-    }
-
-    /// Publishes from outside of any link. Returns the positions.
-    ///
-    /// # Errors
-    ///
-    /// A bad name, a bound, or a run that a kernel owns.
-    pub(crate) fn publish(
-        &mut self,
-        name: &str,
-        events: &[Incoming<'_>],
-        now: u64,
-    ) -> Result<Vec<Position>, Refusal> {
-        let joined = match self.find(name) {
-            Some((key, stream)) if !stream.is_ended() => {
-                if stream.run.kind == RunKind::Run {
-                    return Err(Refusal::Owned(owned_message(stream)));
-                }
-                Some(key)
-            }
-            _ => None,
-        };
-        let key = match joined {
-            Some(key) => key,
-            None => self.start_run(name, RunKind::Post, None, now)?,
-        };
-        Ok(events
-            .iter()
-            .filter_map(|event| self.append(key, now, *event))
-            .collect())
     }
 
     /// Ends a stream on somebody's wish: its producers are told to stop; where there are none to tell, it ends at once.
@@ -392,12 +375,13 @@ impl State {
     pub(crate) fn keep_house(&mut self, now: u64) {
         let live_window = self.options.live_window_bytes;
         let retention = millis(self.options.ended_retention);
-        let (mut over, mut stuck) = (Vec::new(), Vec::new());
+        let (mut over, mut stuck, mut idle) = (Vec::new(), Vec::new(), Vec::new());
         let mut held_bytes = 0;
         for (&key, stream) in &mut self.streams {
             stream.log.expire(now);
             stream.trim(live_window);
             held_bytes += stream.log.bytes();
+            stream.note_use(now);
             match &stream.state {
                 RunState::Ended(end) if now >= end.at.saturating_add(retention) => over.push(key),
                 RunState::Ended(_) => {}
@@ -407,15 +391,22 @@ impl State {
                 {
                     stuck.push(key);
                 }
+                _ if stream.is_idle_post() && now >= stream.used_at.saturating_add(retention) => {
+                    idle.push(key);
+                }
                 _ => {}
             }
         }
         self.held_bytes = held_bytes;
         self.tokens.expire(now);
+        self.producers.expire(now, retention);
         for key in stuck {
             self.end_run(key, EndReason::Stopped, None, now);
         }
-        for key in over {
+        for &key in &idle {
+            self.end_run(key, EndReason::Done, None, now);
+        }
+        for key in over.into_iter().chain(idle) {
             self.remove(key);
         }
     }
@@ -435,12 +426,13 @@ impl State {
         true
     }
 
-    fn remove(&mut self, key: StreamKey) {
+    pub(crate) fn remove(&mut self, key: StreamKey) {
         if let Some(stream) = self.streams.remove(&key) {
             self.held_bytes = self.held_bytes.saturating_sub(stream.log.bytes());
             self.names.remove(&stream.name);
             // A later stream of this name is another one.
             self.tokens.revoke(&stream.name);
+            self.producers.forget(key);
             self.departed.remember(&stream.name, stream.last());
             self.removed.push(key);
         }

@@ -146,6 +146,10 @@ pub struct Stream {
     pub(crate) is_dirty: bool,
     /// When its producers were told to stop, in unix milliseconds.
     pub stopping_since: Option<u64>,
+    /// How many POSTs are writing it now.
+    pub(crate) posts: usize,
+    /// When it was last written or read, as far as that has been noted, in unix milliseconds.
+    pub(crate) used_at: u64,
     rate: Rate,
 }
 
@@ -156,6 +160,7 @@ impl Stream {
             name: name.to_owned(),
             log: Log::resume(bounds, last.n, last.seq),
             marks: VecDeque::from([run.clone()]),
+            used_at: run.started_at,
             run,
             state: RunState::Live,
             producers: HashSet::new(),
@@ -168,6 +173,7 @@ impl Stream {
             is_read: false,
             is_dirty: false,
             stopping_since: None,
+            posts: 0,
             rate: Rate::default(),
         }
     }
@@ -187,6 +193,7 @@ impl Stream {
         self.producers.clear();
         self.owner = None;
         self.stopping_since = None;
+        self.used_at = now;
         self.ping_interval = None;
         self.options = Value::Null;
         if self
@@ -214,6 +221,20 @@ impl Stream {
 
     pub(crate) fn count_event(&mut self, now: u64) {
         self.rate.count(now);
+        self.used_at = now;
+    }
+
+    /// Who reads or writes uses it. Call it about once a second.
+    pub(crate) fn note_use(&mut self, now: u64) {
+        if self.is_read || self.posts > 0 {
+            self.used_at = now;
+        }
+    }
+
+    /// It lives on POSTs, and nobody writes or reads it now.
+    pub(crate) fn is_idle_post(&self) -> bool {
+        let is_used = self.is_read || self.posts > 0;
+        self.run.kind == RunKind::Post && !self.is_ended() && !is_used
     }
 
     /// Frees what no reader can ask for any more.

@@ -27,7 +27,8 @@ fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
         Refusal::Unknown(_) => "UnknownStreamError",
         Refusal::Owned(_) => "OwnedError",
         Refusal::Limit(_) => "LimitError",
-        Refusal::Ended => "StreamEndedError",
+        Refusal::Ended | Refusal::Over(_) => "StreamEndedError",
+        Refusal::Late(_) => "SequenceError",
     };
     raise(py, class, refusal.to_string())
 }
