@@ -352,6 +352,51 @@ class Subscription:
         """The connection's name, for `Hub.change`; told to the reader in `sse.open`."""
 
 @final
+class Publication:
+    """One body on its way into a stream, from `Hub.publication`. It holds one event at most, however long the body is.
+
+    Threads: any, one at a time.
+    """
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes and publish the events that they complete.
+
+        Raises:
+            DecodeError: The body is not what its type says. This and all others: what came before is published,
+                nothing may follow.
+            EncodeError: A field of an event cannot be sent.
+            EventTooLargeError: An event takes more than the hub's `max_event_bytes`.
+            OwnedError: A kernel has taken the stream over.
+            StreamEndedError: Somebody has ended the stream since the body's first event.
+            SequenceError: An event comes after later ones of its producer.
+            LimitError: The server holds as many streams as it may.
+            ValueError: It is closed.
+        """
+
+    def finish(self) -> None:
+        """Take the end of the body, which ends its last event too, and raises as `feed` does."""
+
+    @property
+    def published(self) -> int:
+        """How many events are published."""
+
+    @property
+    def line(self) -> int | None:
+        """The line of the body that was refused, from 1; of an event stream, the first of the refused event."""
+
+    def report(self) -> str:
+        """Return what the sender is told, JSON.
+
+        Returns:
+            `stream`; `count`, the events published; `first` and `last`, the positions of the body's first and last
+            event, None where unknown; `duplicates`, those that had been published before; `lost`, the numbers left
+            out; and `positions`, one for each event, where there are at most 1,000.
+        """
+
+    def close(self) -> None:
+        """End it. What is incomplete is dropped; what is published stays."""
+
+@final
 class Hub:
     """The streams of one server, and the thread that carries them to their readers.
 
@@ -480,21 +525,28 @@ class Hub:
     def detach(self, id: int) -> None:  # noqa: A002 - the reader's number
         """A portable reader is gone."""
 
-    def publish(
+    def publication(
         self,
         name: str,
-        events: list[tuple[str | bytes | None, str | None, str | int | None, int | None, str | None]],
-    ) -> list[str]:
-        """Append events `(data, event, id, retry, comment)`, making the stream where there is none.
+        media_type: str,
+        *,
+        user: str = "",
+        producer: tuple[str, int] | None = None,
+    ) -> Publication:
+        """Begin to publish a body that comes in pieces. Its first event makes the stream where there is none.
 
-        Returns:
-            Their positions.
+        Args:
+            name: The stream.
+            media_type: `application/json` (one value, read as a yielded one), `application/x-ndjson` (one on each line)
+                or `text/event-stream`.
+            user: Whose it is: two users may choose the same id.
+            producer: An id and the number of the body's first event, from which the others count on. Events of a
+                number that was published are not published again; numbers left out are told to readers as lost.
 
         Raises:
-            EncodeError: A field cannot be sent; nothing is appended.
             StreamNameError: The name is none.
             OwnedError: A kernel's cell or generator writes this stream.
-            LimitError: The server holds as many streams as it may.
+            ValueError: There is no such media type.
         """
 
     def streams(self) -> str:

@@ -76,6 +76,14 @@ def small_server() -> Iterator[JupyterServer]:
 
 
 @pytest.fixture(scope="session")
+def large_server() -> Iterator[JupyterServer]:
+    """A server that takes large events."""
+    running = JupyterServer("--SSEApp.max_event_bytes=4000000").start()
+    yield running
+    stop_and_check_log(running)
+
+
+@pytest.fixture(scope="session")
 def unix_server() -> Iterator[JupyterServer]:
     """A server that listens on a Unix socket, bounds the age of connections, and lives while it is watched."""
     running = JupyterServer(

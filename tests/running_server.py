@@ -201,7 +201,7 @@ class Reader:
 
     def __init__(self, client: httpx.Client, address: str, **options: Any) -> None:
         self._context = client.stream("GET", address, **options)
-        self._decoder = Decoder()
+        self._decoder = Decoder(max_event_bytes=16 << 20)
         self._ready: list[ServerSentEvent] = []
         self.received = b""
 

@@ -72,7 +72,8 @@ def test_event_stream_keeps_types_ids_and_lines(server: JupyterServer):
     [
         ("{", JSON, 400, "one JSON value"),
         ("", JSON, 400, "one JSON value"),
-        ("1\n{\n", LINES, 400, "line 2"),
+        ("{\n", LINES, 400, 'line 1: expected one JSON value, got "{"'),
+        ('["\\ud800"]', JSON, 400, "lone surrogate"),
         ("1", {"Content-Type": "text/plain"}, 415, "application/json"),
         ("1", {}, 415, "application/json"),
         ("data: \xff\n\n".encode("latin-1"), EVENTS, 400, "UTF-8"),
@@ -94,34 +95,88 @@ def test_bad_body_is_refused_and_the_stream_is_as_it_was(
     assert server.client.get("api/sse/streams/bad").json()["events"] == before
 
 
-def test_one_bad_line_publishes_nothing(server: JupyterServer):
-    server.publish("whole", 0)
-    body = '1\n{"data": 2, "event": "sse.x"}\n3\n'
-    assert server.client.post("sse/whole", content=body, headers=LINES).status_code == 400
-    assert server.client.get("api/sse/streams/whole").json()["events"] == 1
-
-
-def test_event_too_large_is_refused(server: JupyterServer):
-    answer = server.client.post("sse/large-event", content=json.dumps("x" * (1 << 20)), headers=JSON)
+@pytest.mark.parametrize(
+    ("headers", "body", "line"),
+    [
+        (JSON, json.dumps("x" * (1 << 20)), 1),
+        (LINES, "1\n" + json.dumps("x" * (1 << 20)) + "\n3\n", 2),
+        (LINES, "1\n" + "[" * (8 << 20), 2),
+        (EVENTS, "data: 1\n\ndata: " + "x" * (1 << 20) + "\n\ndata: 3\n\n", 3),
+        (EVENTS, "data: 1\n\n" + "data: x\n" * (1 << 19), 3),
+    ],
+    ids=["json", "line", "endless line", "event", "endless event"],
+)
+def test_event_too_large_is_413_and_says_where_it_is(
+    server: JupyterServer, headers: dict[str, str], body: str, line: int
+):
+    answer = server.client.post("sse/large-event", content=body, headers=headers)
     assert answer.status_code == 413
-    assert answer.json()["reason"] == "too-large"
+    refusal = answer.json()
+    assert (refusal["reason"], refusal["line"]) == ("too-large", line)
+    assert "1048576 bytes" in refusal["message"]
+    assert refusal["count"] == (0 if headers is JSON else 1)
     assert len(answer.content) < 2000
 
 
-def test_body_too_large_is_refused(small_server: JupyterServer):
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [(JSON, json.dumps("x" * (3 << 20))), (LINES, json.dumps("x" * (3 << 20))), (EVENTS, "data: " + "x" * (3 << 20))],
+    ids=["json", "lines", "events"],
+)
+def test_event_may_be_as_large_as_the_settings_say(large_server: JupyterServer, headers: dict[str, str], body: str):
+    answer = large_server.client.post("sse/larger-event", content=body, headers=headers)
+    assert answer.status_code == 201, answer.text
+    with large_server.read("sse/larger-event@-1") as reader:
+        assert reader.take(1)[0].data == "x" * (3 << 20)
+
+
+def test_body_beyond_the_bound_of_the_settings_is_refused(small_server: JupyterServer):
     answer = small_server.client.post("sse/large-body", content=b"1\n" * 600_000, headers=LINES)
     assert answer.status_code == 413
-
-
-@pytest.mark.parametrize(("line", "headers"), [(b"1\n", LINES), (b"\n", LINES), (b"data:\n\n", EVENTS)])
-def test_body_of_too_many_events_is_refused_whole(server: JupyterServer, line: bytes, headers: dict[str, str]):
-    server.publish("too-many", 0)
-    before = server.client.get("api/sse/streams/too-many").json()["events"]
-    answer = server.client.post("sse/too-many", content=line * 10_001, headers=headers)
+    assert "max_post_bytes" in answer.json()["message"]
+    pieces = (b"1\n" * 50_000 for _ in range(12))
+    answer = small_server.client.post("sse/large-body", content=pieces, headers=LINES)
     assert answer.status_code == 413
-    assert "10,000" in answer.json()["message"]
-    assert server.client.get("api/sse/streams/too-many").json()["events"] == before
-    assert server.client.post("sse/too-many", content=line * 10_000, headers=headers).status_code == 201
+    assert answer.json()["count"] == 500_000 - 500_000 % 32_768
+
+
+@pytest.mark.parametrize(("line", "headers"), [(b"1\n", LINES), (b"data: 1\n\n", EVENTS)], ids=["lines", "events"])
+def test_body_of_any_number_of_events_is_published_and_its_answer_is_short(
+    server: JupyterServer, line: bytes, headers: dict[str, str]
+):
+    before = server.client.post("sse/many", content=b"0\n", headers=LINES).json()["positions"]
+    answer = server.client.post("sse/many", content=line * 200_000, headers=headers)
+    assert answer.status_code == 201
+    told = answer.json()
+    assert (told["count"], "positions" in told) == (200_000, False)
+    n = int(before[0].rpartition("-")[2])
+    assert told["first"].endswith(f"-{n + 1}")
+    assert told["last"].endswith(f"-{n + 200_000}")
+    assert len(answer.content) < 1000
+
+
+def test_positions_of_up_to_a_thousand_events_are_listed(server: JupyterServer):
+    told = server.client.post("sse/listed-positions", content=b"1\n" * 1000, headers=LINES).json()
+    assert len(told["positions"]) == told["count"] == 1000
+    assert (told["first"], told["last"]) == (told["positions"][0], told["positions"][-1])
+    assert (told["duplicates"], told["lost"]) == (0, 0)
+
+
+def test_what_came_before_a_bad_line_is_published_and_the_answer_says_so(server: JupyterServer):
+    answer = server.client.post("sse/before-bad", content=b'1\n\n2\n{"a": \n3\n', headers=LINES)
+    assert answer.status_code == 400
+    refusal = answer.json()
+    assert (refusal["reason"], refusal["line"], refusal["count"]) == ("body", 4, 2)
+    assert 'line 4: expected one JSON value, got "{' in refusal["message"]
+    with server.read("sse/before-bad") as reader:
+        events = reader.take(2)
+    assert [event.data for event in events] == ["1", "2"]
+    assert [event.id for event in events] == refusal["positions"]
+
+
+def test_body_with_a_coding_is_refused(server: JupyterServer):
+    answer = server.client.post("sse/coded", content=b"1", headers={**JSON, "Content-Encoding": "gzip"})
+    assert (answer.status_code, answer.json()["reason"]) == (415, "content-encoding")
 
 
 @pytest.mark.parametrize("name", ["a%20b", "a//b", "a@b", "%C3%A9"])

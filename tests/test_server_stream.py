@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 from running_server import wait_until
 
+from jupyter_sse._rust import Link
+
 if TYPE_CHECKING:
     from running_server import JupyterServer
 
@@ -390,7 +392,7 @@ def test_stream_is_logged_with_status_and_counted_as_a_request(any_server: Jupyt
         reader.take(1)
         wait_until(lambda: re.search(r"200 GET \S*/sse/logged \(", any_server.log()), "the line is in the log")
     scraped = any_server.client.get("metrics").text
-    assert "PublishingStreamHandler" in scraped
+    assert "SingleStreamHandler" in scraped
     assert re.search(r"^jupyter_sse_connections(_total)? ", scraped, re.MULTILINE)
 
 
@@ -430,10 +432,15 @@ def test_connections_beyond_the_bound_are_refused_and_told_when_to_return(small_
 
 
 def test_streams_beyond_the_bound_are_refused(small_server: JupyterServer):
-    answers = [small_server.client.post(f"sse/s{n}", json=n) for n in range(9)]
-    statuses = [answer.status_code for answer in answers]
-    assert set(statuses) == {201, 503}
-    assert answers[-1].headers["retry-after"].isdigit()
+    link = Link(small_server.link_path, "pid-1", "cell 1")
+    try:
+        for number in range(5):
+            link.open(f"s{number}", "run", timeout=10.0)
+        refused = small_server.client.post("sse/one-too-many", json=1)
+    finally:
+        link.close()
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"].isdigit()
 
 
 def test_server_on_a_unix_socket_hands_over_too(unix_server: JupyterServer):

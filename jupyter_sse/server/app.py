@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import prometheus_client
 from jupyter_server._tz import utcnow
 from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 from traitlets import Bool, Float, Int, Unicode, default
 
 from jupyter_sse._rust import Hub
-from jupyter_sse.server import api, stream
+from jupyter_sse.server import api, publish, stream
 from jupyter_sse.server.identity import StreamTokenAuthorizer, StreamTokenIdentity
 from jupyter_sse.server.metric import HubCollector
 from jupyter_sse.server.place import socket_places
@@ -69,7 +70,12 @@ class SSEApp(ExtensionApp):
         help="How many readers of one user may be connected; newcomers beyond get 429. Of those who "
         "come back there may be twice as many. 0: no bound.",
     ).tag(config=True)
-    max_post_bytes = Int(64 << 20, min=1, help="The largest body of a POST that publishes, in bytes.").tag(config=True)
+    max_post_bytes = Int(
+        None,
+        allow_none=True,
+        min=1,
+        help="The largest body of a POST that publishes, in bytes; None: any, for it is published as it comes.",
+    ).tag(config=True)
     max_stream_age = Float(
         None,
         allow_none=True,
@@ -172,10 +178,13 @@ class SSEApp(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Add the routes; a stream's name may hold slashes."""
         service = {"service": self.service}
+        web_app = self.serverapp.web_app
+        posts = publish.PostTo(url_path_join(web_app.settings["base_url"], r"/sse/(.+)"))
+        web_app.add_handlers(".*$", [(posts, publish.PublishHandler, service)])
         self.handlers.extend(
             [
                 (r"/sse/?", stream.StreamHandler, service),
-                (r"/sse/(.+)", stream.PublishingStreamHandler, service),
+                (r"/sse/(.+)", stream.SingleStreamHandler, service),
                 (r"/api/sse/streams", api.StreamsHandler, service),
                 (r"/api/sse/streams/(.+)", api.OneStreamHandler, service),
                 (r"/api/sse/connections/([^/]+)", api.ConnectionHandler, service),

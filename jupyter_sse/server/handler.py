@@ -82,7 +82,12 @@ class SSEHandler(APIHandler):
         for name, value in refusal.headers.items():
             self.set_header(name, value)
         self.service.counts.refuse(refusal.status_code)
-        self.answer({"message": refusal.message, "reason": refusal.kind}, refusal.status_code)
+        told = {"message": refusal.message, "reason": refusal.kind, **self.refusal_details()}
+        self.answer(told, refusal.status_code)
+
+    def refusal_details(self) -> dict[str, Any]:
+        """Return what a refusal also says: what was done before it."""
+        return {}
 
     def as_refusal(self, status: int, cause: Any) -> Refusal:
         """Say in our way what the hub, Tornado or Jupyter refused."""

@@ -49,13 +49,13 @@ class Bounds:
             anybody can say that he was here before.
         returning: How many more than ``connections`` may come back: who was in once is let in again, as an
             EventSource that is refused gives up for good. Descriptors are finite, hence this bound.
-        post_bytes: The largest body of a POST.
+        post_bytes: The largest body of a POST; ``None``: any.
     """
 
     connections: int
     connections_per_user: int = 0
     returning: int = 500
-    post_bytes: int = 64 << 20
+    post_bytes: int | None = None
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Reading streams and publishing to them: ``<base>/sse/<name>`` and ``<base>/sse?stream=…``."""
+"""Reading streams: ``<base>/sse/<name>`` and ``<base>/sse?stream=…``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from jupyter_sse.error import StreamEndedError, UnknownStreamError
 from jupyter_sse.server.handler import RESOURCE, SSEHandler
 from jupyter_sse.server.handover import hand_over, response_head
 from jupyter_sse.server.identity import stream_token
-from jupyter_sse.server.publish import read_events
 from jupyter_sse.server.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -55,8 +54,8 @@ class StreamHandler(SSEHandler):
 
     @property
     def _track_activity(self) -> bool:
-        """Whether this request is activity, as Jupyter asks: publishing is, reading where the settings say so."""
-        return self.request.method == "POST" or self.service.readers_are_activity
+        """Whether this request is activity, as Jupyter asks: where the settings say so."""
+        return self.service.readers_are_activity
 
     def has_stream_token(self) -> bool:
         """Tell whether the request wants to read with a stream token."""
@@ -182,20 +181,7 @@ class StreamHandler(SSEHandler):
         self.set_header("Connection", "close")
 
 
-class PublishingStreamHandler(StreamHandler):
-    """One stream by its own address: reading as above, and publishing."""
+class SingleStreamHandler(StreamHandler):
+    """One stream by its own address. A POST to it goes to :class:`jupyter_sse.server.publish.PublishHandler`."""
 
     allowed_methods = "GET, HEAD, OPTIONS, POST"
-
-    @web.authenticated
-    @authorized(action="write", resource=RESOURCE)
-    def post(self, name: str) -> None:
-        """Append the events of the body, creating the stream; 201 with their positions."""
-        most = self.service.bounds.post_bytes
-        if len(self.request.body) > most:
-            message = f"expected a body of at most {most:,} bytes, got {len(self.request.body):,}; send several"
-            raise Refusal(413, message, "too-large")
-        events = read_events(self.request.headers.get("Content-Type", ""), self.request.body)
-        positions = self.service.hub.publish(name, events)
-        self.service.counts.published += len(positions)
-        self.answer({"stream": name, "positions": positions}, 201)

@@ -4,24 +4,25 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use jupyter_sse_codec::MAX_EVENT_BYTES;
-use jupyter_sse_hub::log::Incoming;
 use jupyter_sse_hub::{
     HistoryBounds, Hub as CoreHub, HubOptions, Query, Refusal, Socket,
     Subscription as CoreSubscription, Wants,
 };
 use pyo3::exceptions::{PyKeyError, PyOSError, PyPermissionError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyList};
 
-use crate::field::{Fields, checked_name, raise};
+use crate::field::raise;
+use crate::publication::Publication;
 
 /// Adds the hub to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Hub>()?;
+    module.add_class::<Publication>()?;
     module.add_class::<Subscription>()
 }
 
-fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
+pub(crate) fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
     let class = match refusal {
         Refusal::Name(_) => "StreamNameError",
         Refusal::Unknown(_) => "UnknownStreamError",
@@ -63,7 +64,6 @@ impl Subscription {
 #[pyclass(module = "jupyter_sse._rust", frozen)]
 struct Hub {
     inner: CoreHub,
-    max_event_bytes: usize,
     link_path: Option<String>,
 }
 
@@ -122,11 +122,7 @@ impl Hub {
                 "the hub cannot start (link_path={link_path:?}): {error}"
             ))
         })?;
-        Ok(Self {
-            inner,
-            max_event_bytes,
-            link_path,
-        })
+        Ok(Self { inner, link_path })
     }
 
     #[getter]
@@ -238,27 +234,15 @@ impl Hub {
         self.inner.detach_portable(id);
     }
 
-    fn publish(
+    #[pyo3(signature = (name, media_type, *, user="", producer=None))]
+    fn publication(
         &self,
         name: &Bound<'_, PyAny>,
-        events: Vec<Bound<'_, PyTuple>>,
-    ) -> PyResult<Vec<String>> {
-        let py = name.py();
-        let text = checked_name(name)?;
-        let mut encoded = Vec::with_capacity(events.len());
-        for event in events {
-            encoded.push(self.encode(&event)?);
-        }
-        let incoming: Vec<Incoming<'_>> = encoded
-            .iter()
-            .map(|(event, id, body)| Incoming {
-                event: event.as_bytes(),
-                id: id.as_bytes(),
-                body,
-            })
-            .collect();
-        py.detach(|| self.inner.publish(text, &incoming))
-            .map_err(|refusal| refused(py, &refusal))
+        media_type: &str,
+        user: &str,
+        producer: Option<(String, u64)>,
+    ) -> PyResult<Publication> {
+        Publication::begin(&self.inner, name, media_type, user, producer)
     }
 
     fn streams(&self, py: Python<'_>) -> String {
@@ -326,34 +310,5 @@ impl Hub {
         let patience = seconds("timeout", timeout)?;
         py.detach(|| self.inner.close(patience));
         Ok(())
-    }
-}
-
-impl Hub {
-    /// One event of `publish`: `(data, event, id, retry, comment)`.
-    fn encode(&self, event: &Bound<'_, PyTuple>) -> PyResult<(String, String, Vec<u8>)> {
-        let items: Vec<Bound<'_, PyAny>> = event.iter().collect();
-        let [data, event_type, id, retry, comment] = items.as_slice() else {
-            return Err(PyValueError::new_err(format!(
-                "event: expected (data, event, id, retry, comment), got {} items",
-                items.len()
-            )));
-        };
-        let given = |value: &'_ Bound<'_, PyAny>| !value.is_none();
-        let fields = Fields::extract(
-            data,
-            given(event_type).then_some(event_type),
-            given(id).then_some(id),
-            given(retry).then_some(retry),
-            given(comment).then_some(comment),
-        )?;
-        fields.check_size(event.py(), self.max_event_bytes)?;
-        let mut body = Vec::new();
-        fields.encode_body(&mut body);
-        Ok((
-            fields.event.unwrap_or_default().to_owned(),
-            fields.id.as_deref().unwrap_or_default().to_owned(),
-            body,
-        ))
     }
 }

@@ -9,6 +9,7 @@ mod event;
 mod field;
 mod hub;
 mod link;
+mod publication;
 
 #[pymodule]
 fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
