@@ -467,6 +467,8 @@ class Hub:
         latest_when_slow: bool = False,
         conflate: float | None = None,
         user: str = "",
+        address: str = "",
+        token: str | None = None,
     ) -> Subscription:
         """Fix a new reader's cursors: from here on it misses nothing that it is not told of.
 
@@ -482,6 +484,8 @@ class Hub:
             conflate: At most one event of each stream and type in so many seconds, the last; None: all. Those left out
                 are no losses: `sse.state` (`conflated`) and the metrics count them.
             user: Whose connection it is.
+            address: Where the reader is.
+            token: The stream token that the reader came with in place of a login: the connection ends with it.
 
         Raises:
             StreamNameError: A name is none.
@@ -573,6 +577,9 @@ class Hub:
 
     def connections(self, user: str | None = None) -> int:
         """Return how many readers are connected, of one user or in all."""
+
+    def connections_from(self, address: str) -> int:
+        """Return how many readers are connected from one address."""
 
     def token(self, name: str, seconds: float = 86_400.0) -> str:
         """Make a token that reads one stream; it dies with the hub, which keeps only its digest.

@@ -30,6 +30,9 @@ LINK_VARIABLE = "JUPYTER_SSE_LINK"
 SPARE_DESCRIPTORS = 1_000
 """Left to Jupyter, kernels and returning readers when newcomers are refused."""
 
+MANY_DESCRIPTORS = 1 << 20
+"""How many open files are asked for, and counted with, where the system states no limit."""
+
 ACTIVITY_INTERVAL_MS = 30_000
 
 
@@ -69,6 +72,12 @@ class SSEApp(ExtensionApp):
         min=0,
         help="How many readers of one user may be connected; newcomers beyond get 429. Of those who "
         "come back there may be twice as many. 0: no bound.",
+    ).tag(config=True)
+    max_connections_per_address = Int(
+        0,
+        min=0,
+        help="The same for readers from one address; behind a proxy that is the proxy's, unless "
+        "ServerApp.trust_xheaders is set. 0: no bound.",
     ).tag(config=True)
     max_post_bytes = Int(
         None,
@@ -127,6 +136,7 @@ class SSEApp(ExtensionApp):
             bounds=Bounds(
                 connections=self.max_connections,
                 connections_per_user=self.max_connections_per_user,
+                connections_per_address=self.max_connections_per_address,
                 post_bytes=self.max_post_bytes,
             ),
             portable=PortableSockets(hub, self.reconnection_time, self.stall_timeout),
@@ -231,9 +241,12 @@ def raise_descriptor_limit() -> int:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
+    if soft == resource.RLIM_INFINITY:
+        return MANY_DESCRIPTORS
+    goal = MANY_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
+    if soft < goal:
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (goal, hard))
         except (OSError, ValueError):
             # macOS states a hard limit that it does not grant: what there is has to do.
             return soft

@@ -47,6 +47,7 @@ class Bounds:
         connections_per_user: The most of one user; 0: no bound. Newcomers beyond it get 429. Twice as many may come
             back, for those whom a lost network disconnected are counted until they are missed; not any number, as
             anybody can say that he was here before.
+        connections_per_address: The same for one address.
         returning: How many more than ``connections`` may come back: who was in once is let in again, as an
             EventSource that is refused gives up for good. Descriptors are finite, hence this bound.
         post_bytes: The largest body of a POST; ``None``: any.
@@ -54,6 +55,7 @@ class Bounds:
 
     connections: int
     connections_per_user: int = 0
+    connections_per_address: int = 0
     returning: int = 500
     post_bytes: int | None = None
 
@@ -71,7 +73,7 @@ class Service:
     readers_are_activity: bool = False
     counts: Counts = field(default_factory=Counts)
 
-    def check_room(self, user: str, is_returning: bool) -> None:
+    def check_room(self, user: str, address: str, is_returning: bool) -> None:
         """Refuse a reader for whom there is no room.
 
         Raises:
@@ -87,18 +89,27 @@ class Service:
                 "limit",
                 RETRY_AFTER,
             )
-        most = self.bounds.connections_per_user * (2 if is_returning else 1)
-        if most and self.hub.connections(user) >= most:
-            raise Refusal(
-                429,
-                f"expected at most {most} connected readers of one user, got one more; close another, read "
-                "several streams over one connection (<base>/sse?stream=a&stream=b), or raise "
-                "SSEApp.max_connections_per_user",
-                "limit",
-                RETRY_AFTER,
-            )
+        factor = 2 if is_returning else 1
+        check_share("user", self.hub.connections(user), factor * self.bounds.connections_per_user)
+        check_share("address", self.hub.connections_from(address), factor * self.bounds.connections_per_address)
 
     def metrics(self) -> dict[str, Any]:
         """Return the counters of the hub and of the handlers."""
         bounds = {"max_connections": self.bounds.connections}
         return {**json.loads(self.hub.metrics()), **bounds, "http": self.counts.as_json()}
+
+
+def check_share(whose: str, connected: int, most: int) -> None:
+    """Refuse a reader beyond the share of one user or address; 0 is no bound.
+
+    Raises:
+        Refusal: 429, with ``Retry-After``.
+    """
+    if most and connected >= most:
+        raise Refusal(
+            429,
+            f"expected at most {most} connected readers of one {whose}, got one more; close another, read several "
+            f"streams over one connection (<base>/sse?stream=a&stream=b), or raise SSEApp.max_connections_per_{whose}",
+            "limit",
+            RETRY_AFTER,
+        )

@@ -82,7 +82,7 @@ class StreamHandler(SSEHandler):
         """
         self.check_xsrf_cookie()
         specs = self.require_specs()
-        self.service.check_room(self.user_key, is_returning=self.is_returning(specs))
+        self.service.check_room(self.user_key, self.request.remote_ip, is_returning=self.is_returning(specs))
         try:
             subscription = self.subscribe(specs, is_single=spec is not None)
         except StreamEndedError:
@@ -145,6 +145,8 @@ class StreamHandler(SSEHandler):
             latest_when_slow=self.choice("slow", ("earliest", "latest")) == "latest",
             conflate=self.seconds("conflate", LONGEST_CONFLATION),
             user=self.user_key,
+            address=self.request.remote_ip,
+            token=stream_token(self.request) if self.has_stream_token() else None,
         )
 
     def flag(self, name: str) -> bool:

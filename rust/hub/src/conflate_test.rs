@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::{Held, Lost, MAX_TYPES};
 use crate::clock::Now;
-use crate::hub::{Query, subscribe};
 use crate::log::Incoming;
 use crate::options::{HistoryBounds, HubOptions};
+use crate::query::{Query, subscribe};
 use crate::reader::{Next, Reader, SharedBatch, lock};
 use crate::state::State;
 use crate::subscription::Wants;

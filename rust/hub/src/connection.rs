@@ -19,7 +19,7 @@ const TURN_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(crate) enum Connection {
     /// A subscriber on a socket of its own.
-    Reader(SocketReader),
+    Reader(Box<SocketReader>),
     /// A subscriber that another loop writes to.
     Portable {
         /// Its name in `Portable`.
@@ -39,6 +39,15 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
+    /// The public name of a subscriber's connection. `None`: it is none.
+    pub(crate) fn reader_name(&self) -> Option<String> {
+        match self {
+            Self::Reader(reader) => Some(reader.reader.subscription.connection.clone()),
+            Self::Portable { reader, .. } => Some(lock(reader).subscription.connection.clone()),
+            Self::Peer(_) | Self::Process { .. } => None,
+        }
+    }
+
     /// Runs with a subscriber's reader and the state, in the one order of locks there is: the other loop may hold the reader and want
     /// the state. `None`: it is no subscriber.
     pub(crate) fn with_reader<R>(

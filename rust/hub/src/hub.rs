@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jupyter_sse_codec::{Epoch, check_name};
 use mio::{Poll, Waker};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::clock::millis;
 use crate::door::Door;
@@ -18,27 +18,14 @@ use crate::portable::{Piece, Portable};
 use crate::post_body::{Body, Format};
 use crate::producers::ProducerId;
 use crate::publish::{Numbered, Posting, Publication};
+use crate::query::{Query, subscribe};
 use crate::random;
 use crate::reactor::{Reactor, WAKER};
 use crate::reader::lock;
 use crate::shared::{Command, Shared};
 use crate::socket::Socket;
-use crate::start::Start;
 use crate::state::{Refusal, State};
-use crate::subscription::{Subscription, Wants};
-
-/// What a subscriber asks for, as it comes from a request.
-#[derive(Debug, Clone, Default)]
-pub struct Query {
-    /// `NAME` or `NAME@START`.
-    pub streams: Vec<String>,
-    /// The cursor for all streams that bring none of their own.
-    pub last_event_id: Option<String>,
-    /// A stream that does not exist is waited for.
-    pub wait: bool,
-    /// The rest.
-    pub wants: Wants,
-}
+use crate::subscription::Subscription;
 
 /// See the module's text. Dropping it closes the hub.
 #[derive(Debug)]
@@ -102,6 +89,7 @@ impl Hub {
 
     /// Carries a subscription over a socket, `head` first.
     pub fn attach(&self, subscription: Subscription, socket: Socket, head: Vec<u8>) {
+        lock(&self.shared.state).reader_came(&subscription.connection, subscription.guest());
         self.shared.command(Command::Attach {
             subscription,
             socket,
@@ -112,6 +100,7 @@ impl Hub {
     /// Carries a subscription on the portable path, `head` first. Returns its name there.
     pub fn attach_portable(&self, subscription: Subscription, head: Vec<u8>) -> u64 {
         let id = self.next_portable.fetch_add(1, Ordering::Relaxed);
+        lock(&self.shared.state).reader_came(&subscription.connection, subscription.guest());
         self.shared.command(Command::AttachPortable {
             id,
             subscription,
@@ -219,19 +208,22 @@ impl Hub {
     /// How many are connected now, of one user or in all.
     pub fn connections(&self, user: Option<&str>) -> usize {
         let state = lock(&self.shared.state);
-        let Some(user) = user else {
-            return state.connections.len();
-        };
-        let owners = state.connections.values();
-        owners.filter(|owner| owner.as_str() == user).count()
+        user.map_or(state.connections.len(), |user| {
+            state.connections.of_user(user)
+        })
+    }
+
+    /// How many are connected now from one address.
+    pub fn connections_from(&self, address: &str) -> usize {
+        lock(&self.shared.state).connections.of_address(address)
     }
 
     /// Who owns a connection that can be changed.
     pub fn connection_user(&self, connection: &str) -> Option<String> {
         lock(&self.shared.state)
             .connections
-            .get(connection)
-            .cloned()
+            .user(connection)
+            .map(str::to_owned)
     }
 
     /// Other streams for a connection. The first bad name refuses all.
@@ -280,9 +272,10 @@ impl Hub {
             .check(token, name, self.shared.clock.now().unix)
     }
 
-    /// Takes back all tokens of a stream.
+    /// Takes back all tokens of a stream; who reads it by one has to go.
     pub fn revoke_tokens(&self, name: &str) {
-        lock(&self.shared.state).tokens.revoke(name);
+        lock(&self.shared.state).revoke_tokens(name);
+        self.shared.wake();
     }
 
     /// Writes what can be written, closes every connection and waits for the thread, at most `patience`.
@@ -308,88 +301,4 @@ impl Drop for Hub {
     fn drop(&mut self) {
         self.close(Duration::from_millis(500));
     }
-}
-
-/// Fixes a new subscriber's cursors.
-pub(crate) fn subscribe(state: &State, query: Query) -> Result<Subscription, Refusal> {
-    let is_single = query.wants.single;
-    let mut subscription = Subscription::new(query.wants, random::base62(22));
-    for target in &query.streams {
-        let (name, start) = target.split_once('@').unwrap_or((target, ""));
-        check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
-        let last = query.last_event_id.as_deref().filter(|id| !id.is_empty());
-        let start = match last {
-            Some(id) if is_single => Start::after(id),
-            Some(id) => Start::after_all(id),
-            None => Start::parse(start),
-        };
-        let is_returning = matches!(start, Start::After(_));
-        if is_single && !is_returning && !query.wait && state.find(name).is_none() {
-            return Err(Refusal::Unknown(name.to_owned()));
-        }
-        if !subscription.add(state, name, start) && is_single {
-            return Err(Refusal::Ended);
-        }
-    }
-    Ok(subscription)
-}
-
-/// The same for a query that came through the links' door (JSON); an error is a status and a body.
-pub(crate) fn local_subscription(
-    state: &State,
-    query: &str,
-) -> Result<Subscription, (u16, String)> {
-    let query: Value = serde_json::from_str(query).map_err(|error| {
-        let message = format!("a query in JSON expected: {error}");
-        (
-            400,
-            json!({"reason": "invalid", "message": message}).to_string(),
-        )
-    })?;
-    let flag = |name: &str| query.get(name).and_then(Value::as_bool).unwrap_or(false);
-    let streams: Vec<String> = query
-        .get("streams")
-        .and_then(Value::as_array)
-        .map(|streams| {
-            streams
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect()
-        })
-        .unwrap_or_default();
-    let wants = Wants {
-        single: streams.len() == 1,
-        control: flag("control"),
-        positions: query.get("ids").and_then(Value::as_str) == Some("position"),
-        exact_times: query.get("times").and_then(Value::as_str) == Some("exact"),
-        passing: flag("passing"),
-        latest_when_slow: false,
-        conflate: None,
-        user: String::new(),
-    };
-    let last_event_id = query
-        .get("last_event_id")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    subscribe(
-        state,
-        Query {
-            streams,
-            last_event_id,
-            wait: flag("wait"),
-            wants,
-        },
-    )
-    .map_err(|refusal| {
-        let status = match refusal {
-            Refusal::Unknown(_) => 404,
-            Refusal::Ended => 204,
-            _ => 400,
-        };
-        (
-            status,
-            json!({"reason": refusal.reason(), "message": refusal.to_string()}).to_string(),
-        )
-    })
 }

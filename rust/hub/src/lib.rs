@@ -3,8 +3,8 @@
 //! Inside out:
 //!
 //! - [`log`] holds one stream's events (`blocks`: its bytes, `line`: how they read, `own_ids`: how producers named them), [`holes`] what never came, [`stream`] adds runs and
-//!   producers; [`state`] is all of them behind one lock, `departed` what is left of those that are gone.
-//! - [`subscription`] is one reader: a `cursor` in each of its streams, each with a [`start`]; `conflate` what it may be spared;
+//!   producers; [`state`] is all of them behind one lock (`roster`: who is connected), `departed` what is left of those that are gone.
+//! - `query` is what a reader asks for, [`subscription`] the reader: a `cursor` in each of its streams, each with a [`start`]; `conflate` what it may be spared;
 //!   [`control`] is what the hub itself says.
 //! - `links` is what a kernel's frames do: `opening` streams, `request`s; `block` says what is an event at all.
 //! - `publish` is what a POST does: `post_body` reads its events (`json_event`: out of JSON), `producers` knows those that came before.
@@ -45,10 +45,12 @@ mod producers;
 mod publish;
 #[cfg(test)]
 mod publish_test;
+mod query;
 mod random;
 mod reactor;
 mod reader;
 mod request;
+mod roster;
 mod shared;
 mod slots;
 mod socket;
@@ -61,11 +63,12 @@ pub mod subscription;
 mod token;
 
 pub use clock::Now;
-pub use hub::{Hub, Query};
+pub use hub::Hub;
 pub use options::{HistoryBounds, HubOptions};
 pub use portable::Piece;
 pub use post_body::{BodyError, BodyErrorKind, Format};
 pub use publish::{Publication, PublishError};
+pub use query::Query;
 pub use socket::Socket;
 pub use state::Refusal;
 pub use subscription::{Subscription, Wants};

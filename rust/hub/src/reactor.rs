@@ -227,11 +227,11 @@ impl Reactor {
             } => {
                 head.extend_from_slice(&self.retry_line());
                 let reader = Reader::new(subscription, head, now, self.expiry(now));
-                self.begin(Connection::Reader(SocketReader {
+                self.begin(Connection::Reader(Box::new(SocketReader {
                     socket,
                     reader,
                     is_blocked: false,
-                }));
+                })));
             }
             Command::AttachPortable {
                 id,

@@ -199,6 +199,11 @@ impl Reader {
         }
         loop {
             let mut state = lock(state);
+            let goes_at = self.subscription.goes_at(&state);
+            if goes_at.is_some_and(|time| now.unix >= time) {
+                self.is_closing = true;
+                return Next::Close;
+            }
             let (subscription, pending) = (&mut self.subscription, &mut self.pending);
             let before = subscription.tally();
             let step = subscription.step(&state, now, ROOM_BYTES, pending);
@@ -237,10 +242,13 @@ impl Reader {
         let patience = state.options().stall_timeout.map(millis);
         let stall = patience.and_then(|patience| self.stalls_at(patience));
         let telling = self.subscription.next_deadline(state);
+        let goes_at = self.subscription.goes_at(state);
+        let leave = goes_at.map(|time| now.mono.saturating_add(time.saturating_sub(now.unix)));
         let due = ping
             .min(stall.unwrap_or(u64::MAX))
             .min(telling.unwrap_or(u64::MAX))
-            .min(self.expires_at);
+            .min(self.expires_at)
+            .min(leave.unwrap_or(u64::MAX));
         if due > now.mono {
             due
         } else {

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use crate::state::{Refusal, State};
 
-/// How long a stream token given to a kernel is good, in milliseconds.
+/// How long a stream token given to a kernel is good at the most, in milliseconds.
 const TOKEN_LIFE: u64 = 24 * 3600 * 1000;
 
 impl State {
-    /// What a kernel asks: `{"op": "list" | "stream" | "end" | "token", "name": …}`.
+    /// What a kernel asks: `{"op": "list" | "stream" | "end" | "token", "name": …}`, for a token also `"seconds"`.
     pub(crate) fn answer(&mut self, body: &str, now: u64) -> (u16, Value) {
         let question: Value = serde_json::from_str(body).unwrap_or_default();
         let name = question
@@ -29,7 +29,9 @@ impl State {
                 refused(&Refusal::Unknown(name.to_owned()))
             }
             Some("token") => {
-                let expires = now + TOKEN_LIFE;
+                let seconds = question.get("seconds").and_then(Value::as_u64);
+                let life = seconds.map_or(TOKEN_LIFE, |it| it.saturating_mul(1000));
+                let expires = now + life.min(TOKEN_LIFE);
                 let url = self.options().url.clone();
                 let token = self.tokens.issue(name, expires);
                 (

@@ -15,6 +15,7 @@ use crate::log::Incoming;
 use crate::number_map::NumberMap;
 use crate::options::HubOptions;
 use crate::producers::Producers;
+use crate::roster::Roster;
 use crate::stream::{LinkId, Producer, ProducerInfo, Run, RunState, Stream};
 use crate::token::Tokens;
 
@@ -95,8 +96,7 @@ pub struct State {
     pub(crate) links: NumberMap<LinkId, LinkState>,
     pub(crate) tokens: Tokens,
     pub(crate) producers: Producers,
-    /// Who owns each connection that can be changed.
-    pub(crate) connections: HashMap<String, String>,
+    pub(crate) connections: Roster,
     pub(crate) counters: Counters,
 }
 
@@ -118,7 +118,7 @@ impl State {
             links: NumberMap::default(),
             tokens: Tokens::default(),
             producers: Producers::default(),
-            connections: HashMap::new(),
+            connections: Roster::default(),
             counters: Counters::default(),
         }
     }

@@ -14,8 +14,10 @@ use crate::control;
 use crate::counters::Tally;
 use crate::cursor::Cursor;
 use crate::log::IdLine;
+use crate::roster::Guest;
 use crate::start::Start;
 use crate::state::{State, StreamKey};
+use crate::token::{TokenDigest, digest};
 
 /// The most streams of one subscription: each look at it looks at all of them.
 pub const MAX_STREAMS: usize = 1000;
@@ -50,6 +52,10 @@ pub struct Wants {
     pub conflate: Option<Duration>,
     /// Who asks.
     pub user: String,
+    /// Where from; empty: by the links' door.
+    pub address: String,
+    /// The stream token that it came with, in place of a login: it reads while that is good.
+    pub token: Option<String>,
 }
 
 /// What to do with a subscription next.
@@ -96,11 +102,14 @@ pub struct Subscription {
     pace: Option<Pace>,
     /// What it did not get of streams that it does not read any more.
     missed_before: Tally,
+    /// The token that it came with.
+    token: Option<TokenDigest>,
 }
 
 impl Subscription {
-    pub(crate) fn new(wants: Wants, connection: String) -> Self {
+    pub(crate) fn new(mut wants: Wants, connection: String) -> Self {
         Self {
+            token: wants.token.take().map(|token| digest(&token)),
             pace: wants.conflate.map(|interval| Pace::new(millis(interval))),
             wants,
             connection,
@@ -115,9 +124,12 @@ impl Subscription {
         }
     }
 
-    /// Who reads.
-    pub fn user(&self) -> &str {
-        &self.wants.user
+    /// Who reads, and where.
+    pub(crate) fn guest(&self) -> Guest {
+        Guest {
+            user: self.wants.user.clone(),
+            address: self.wants.address.clone(),
+        }
     }
 
     /// Reads one stream, by its own URL: its set of streams cannot change.
@@ -220,6 +232,12 @@ impl Subscription {
             all += cursor.tally();
         }
         all
+    }
+
+    /// When it has to go because of the token that it came with (unix milliseconds): at once where that was taken back.
+    pub(crate) fn goes_at(&self, state: &State) -> Option<u64> {
+        let token = self.token.as_ref()?;
+        Some(state.tokens.expires_at(token).unwrap_or_default())
     }
 
     /// Wants fewer events than there are.

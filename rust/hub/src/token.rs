@@ -5,16 +5,20 @@ use std::collections::HashMap;
 use sha2::{Digest, Sha256};
 
 use crate::random;
+use crate::state::State;
 
 /// What every stream token begins with, so that it is never taken for a login.
 pub const PREFIX: &str = "sse_";
 /// The most tokens at one time; the one that expires first gives way.
 const MAX_TOKENS: usize = 10_000;
 
+/// Stands for a token wherever one is kept.
+pub(crate) type TokenDigest = [u8; 32];
+
 /// The tokens that were given out.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    given: HashMap<[u8; 32], Token>,
+    given: HashMap<TokenDigest, Token>,
 }
 
 #[derive(Debug)]
@@ -52,6 +56,11 @@ impl Tokens {
             .is_some_and(|given| given.stream == stream && now < given.expires_at)
     }
 
+    /// Until when a token is good (unix milliseconds); `None`: it is not, any more.
+    pub(crate) fn expires_at(&self, digest: &TokenDigest) -> Option<u64> {
+        self.given.get(digest).map(|token| token.expires_at)
+    }
+
     /// Takes back all tokens of a stream.
     pub(crate) fn revoke(&mut self, stream: &str) {
         self.given.retain(|_, token| token.stream != stream);
@@ -62,7 +71,17 @@ impl Tokens {
     }
 }
 
-fn digest(token: &str) -> [u8; 32] {
+impl State {
+    /// Takes back all tokens of a stream; who reads it by one has to go.
+    pub(crate) fn revoke_tokens(&mut self, name: &str) {
+        self.tokens.revoke(name);
+        if let Some((key, _)) = self.find(name) {
+            self.mark_dirty(key);
+        }
+    }
+}
+
+pub(crate) fn digest(token: &str) -> TokenDigest {
     Sha256::digest(token.as_bytes()).into()
 }
 
@@ -84,7 +103,9 @@ mod tests {
     fn a_revoked_token_reads_nothing() {
         let mut tokens = Tokens::default();
         let token = tokens.issue("a", 100);
+        assert_eq!(tokens.expires_at(&super::digest(&token)), Some(100));
         tokens.revoke("a");
         assert!(!tokens.check(&token, "a", 0));
+        assert_eq!(tokens.expires_at(&super::digest(&token)), None);
     }
 }

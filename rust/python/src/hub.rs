@@ -140,7 +140,7 @@ impl Hub {
     }
 
     #[pyo3(signature = (streams, *, single, last_event_id=None, control=false, positions=false, wait=false,
-        latest_when_slow=false, conflate=None, user=String::new()))]
+        latest_when_slow=false, conflate=None, user=String::new(), address=String::new(), token=None))]
     #[expect(
         clippy::too_many_arguments,
         clippy::fn_params_excessive_bools,
@@ -158,6 +158,8 @@ impl Hub {
         latest_when_slow: bool,
         conflate: Option<f64>,
         user: String,
+        address: String,
+        token: Option<String>,
     ) -> PyResult<Subscription> {
         let conflate = conflate
             .map(|value| seconds("conflate", value))
@@ -171,6 +173,8 @@ impl Hub {
             latest_when_slow,
             conflate,
             user,
+            address,
+            token,
         };
         let query = Query {
             streams,
@@ -282,6 +286,10 @@ impl Hub {
     #[pyo3(signature = (user=None))]
     fn connections(&self, user: Option<&str>) -> usize {
         self.inner.connections(user)
+    }
+
+    fn connections_from(&self, address: &str) -> usize {
+        self.inner.connections_from(address)
     }
 
     #[pyo3(signature = (name, seconds=86_400.0))]

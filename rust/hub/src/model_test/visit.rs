@@ -5,7 +5,7 @@ use jupyter_sse_codec::Position;
 use super::client::{Client, Place};
 use super::random::Random;
 use super::world::{NAMES, World};
-use crate::hub::{Query, subscribe};
+use crate::query::{Query, subscribe};
 use crate::reader::{Next, Reader, lock};
 use crate::start::Start;
 use crate::state::Refusal;

@@ -8,10 +8,10 @@ use mio::net::UnixListener;
 use super::Reactor;
 use crate::clock::Now;
 use crate::connection::Connection;
-use crate::hub::local_subscription;
 use crate::links::LinkState;
 use crate::peer::{Input, Peer};
 use crate::process::Watch;
+use crate::query::local_subscription;
 use crate::reader::lock;
 use crate::shared::Command;
 use crate::socket::Socket;
@@ -169,6 +169,7 @@ impl Reactor {
         };
         let stream = UnixStream::from(peer.stream);
         if let Ok(socket) = Socket::from_owned(stream.into()) {
+            lock(&self.shared.state).reader_came(&subscription.connection, subscription.guest());
             self.obey(Command::Attach {
                 subscription,
                 socket,

@@ -17,18 +17,12 @@ const LONGEST_REST: u64 = 60_000;
 impl Reactor {
     /// A subscriber comes in.
     pub(super) fn begin(&mut self, connection: Connection) -> Option<ReaderId> {
-        let id = self.slots.insert(connection)?;
-        let name = self.with_reader(id, |reader, state| {
-            let subscription = &reader.subscription;
-            state.counters.connections += 1;
-            state.counters.connections_opened += 1;
-            state.connections.insert(
-                subscription.connection.clone(),
-                subscription.user().to_owned(),
-            );
-            subscription.connection.clone()
-        });
-        self.names.insert(name.unwrap_or_default(), id);
+        let name = connection.reader_name()?;
+        let Some(id) = self.slots.insert(connection) else {
+            lock(&self.shared.state).reader_left(&name);
+            return None;
+        };
+        self.names.insert(name, id);
         // Streams may have come and gone since its cursors were fixed.
         self.look_up(id);
         self.arm(id);
@@ -226,13 +220,10 @@ impl Reactor {
     /// A subscriber is gone, or has got everything.
     pub(super) fn drop_reader(&mut self, id: ReaderId) {
         self.leave(id);
-        let name = self.with_reader(id, |reader, state| {
-            let subscription = &reader.subscription;
-            state.counters.connections = state.counters.connections.saturating_sub(1);
-            state.connections.remove(&subscription.connection);
-            subscription.connection.clone()
-        });
-        self.names.remove(&name.unwrap_or_default());
+        let name = self.slots.get(id).and_then(Connection::reader_name);
+        let name = name.unwrap_or_default();
+        lock(&self.shared.state).reader_left(&name);
+        self.names.remove(&name);
         if let Some(Connection::Portable { id, .. }) = self.slots.get(id) {
             self.shared.portable.remove(*id);
             self.portable.remove(id);
