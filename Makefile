@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 NODE_MODULES := labextension/node_modules/.jupyter_sse.sha256
+NODE_CLIENTS := tests/clients/node_modules/.package-lock.json
 WHEELS := dist
 NOTEBOOK := 01-first-stream.ipynb
 
@@ -71,7 +72,12 @@ $(NODE_MODULES): labextension/package-lock.json | setup
 test-lab: setup $(NODE_MODULES)
 	cd labextension && npm test
 
-test-python: setup browser
+# Readers of others, which the tests let judge.
+$(NODE_CLIENTS): tests/clients/package-lock.json
+	cd tests/clients && npm ci --no-audit --no-fund
+	@touch $@
+
+test-python: setup browser $(NODE_CLIENTS)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # The tests in JupyterLab need a Chromium: the system's, else Debian's package where we may install it, else Playwright's.

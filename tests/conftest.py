@@ -28,6 +28,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     issued.private_key_pem.write_to_path(str(keyfile))
     for blob in issued.cert_chain_pems:
         blob.write_to_path(str(certfile), append=True)
+    # For programs that take it from a file.
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return certfile, keyfile, context

@@ -156,6 +156,12 @@ class JupyterServer:
         self.end(signal.SIGTERM)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def restart(self, how: signal.Signals) -> None:
+        """End the process and start another one at the same address, with the same folders and token."""
+        self.end(how)
+        self.client = self.make_client(headers={"Authorization": f"token {self.token}"})
+        self.start()
+
     def end(self, how: signal.Signals) -> None:
         """Send a signal and wait for the end."""
         self.client.close()

@@ -19,13 +19,13 @@ class Wire:
         url: The server's address at this end of the wire.
     """
 
-    def __init__(self, server_port: int, base_url: str) -> None:
+    def __init__(self, server_port: int, base_url: str, scheme: str = "http") -> None:
         self._server_port = server_port
         self._port = free_port()
         self._loop = asyncio.new_event_loop()
         self._transports: set[asyncio.WriteTransport] = set()
         self._door: asyncio.Server | None = None
-        self.url = f"http://127.0.0.1:{self._port}{base_url}"
+        self.url = f"{scheme}://127.0.0.1:{self._port}{base_url}"
 
     def __enter__(self) -> Wire:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
