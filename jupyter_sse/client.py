@@ -10,8 +10,8 @@ import atexit
 import contextlib
 import functools
 import json
+import logging
 import os
-import re
 import shutil
 import signal
 import socket
@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_sse._rust import Hub, Link
 from jupyter_sse.loop import LoopThread
-from jupyter_sse.origin import notebook_name
 from jupyter_sse.outage import Outage
+from jupyter_sse.place import KERNEL_VARIABLE, Place, find_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,12 +37,6 @@ if TYPE_CHECKING:
     from jupyter_sse.origin import Origin
     from jupyter_sse.run import Run
     from jupyter_sse.stream import Stream
-
-LINK_VARIABLE = "JUPYTER_SSE_LINK"
-"""Set by the server for all its kernels: ``<server pid>:<path of the hub's socket>``."""
-
-KERNEL_VARIABLE = "JUPYTER_SSE_KERNEL"
-"""Set by a kernel for its child processes: ``<kernel>:<path of the hub's socket>``."""
 
 ALONE = (
     "jupyter_sse: no Jupyter server with jupyter_sse is around. Streams work within this process: sse.subscribe, "
@@ -76,76 +70,6 @@ class Owner(Protocol):
 
     def forked(self) -> None:
         """Called in a forked child: what is open belongs to the parent."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the hub is and who we are.
-
-    Attributes:
-        link_path: the hub's Unix socket; None where this process is to run the hub.
-        kernel: who produces: the kernel's id, also in its child processes, else ``pid-<pid>``.
-        label: what a person calls us.
-        notebook: the first part of the names of this process's cells.
-    """
-
-    link_path: str | None
-    kernel: str
-    label: str
-    notebook: str
-
-
-def find_place(environment: Mapping[str, str]) -> Place:
-    """Find the hub by the environment, and what we are by the kernel's connection file.
-
-    Reads no other process's files and asks nobody.
-    """
-    kernel = _kernel_id()
-    if kernel is not None:
-        link_path = _server_link(environment)
-    else:
-        kernel, link_path = _parent_kernel(environment)
-        link_path = link_path or _server_link(environment)
-    notebook = notebook_name(environment, kernel)
-    session = environment.get("JPY_SESSION_NAME")
-    label = Path(session).name if session else notebook if _kernel_id() else Path(sys.argv[0]).name or "python"
-    return Place(link_path, kernel, label, notebook)
-
-
-def _kernel_id() -> str | None:
-    """Return the id in the name of this kernel's connection file; None outside kernels."""
-    module = sys.modules.get("ipykernel.kernelapp")
-    if module is None or not module.IPKernelApp.initialized():
-        return None
-    connection_file = Path(module.IPKernelApp.instance().connection_file).stem
-    match = re.fullmatch(r"kernel-([0-9a-f-]{36})", connection_file)
-    return match[1] if match else f"pid-{os.getpid()}"
-
-
-def _parent_kernel(environment: Mapping[str, str]) -> tuple[str, str | None]:
-    kernel, _, path = environment.get(KERNEL_VARIABLE, "").partition(":")
-    return (kernel, path) if kernel and _answers(path) else (f"pid-{os.getpid()}", None)
-
-
-def _server_link(environment: Mapping[str, str]) -> str | None:
-    server, _, path = environment.get(LINK_VARIABLE, "").partition(":")
-    # A kernel of another server inherits the variable when that server was started from a notebook or terminal of ours.
-    if environment.get("JPY_PARENT_PID", server) != server:
-        return None
-    return path if _answers(path) else None
-
-
-def _answers(path: str) -> bool:
-    """Say whether somebody listens at a Unix socket. A dead server leaves its socket behind."""
-    if not path or not hasattr(socket, "AF_UNIX"):
-        return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(CONFIRM_TIMEOUT)
-        try:
-            probe.connect(path)
-        except OSError:
-            return False
-    return True
 
 
 @dataclass
@@ -287,19 +211,26 @@ class Client:
         while True:
             patience = outage.seconds_left()
             command = self.link.next_command(patience)
-            match command:
-                case None if patience is None or self._is_closed:
-                    return
-                case None:
-                    outage.tell_of_it()
-                case ("stop" | "refused" as kind, key, *details):
-                    self._pass_on(kind, key, details)
-                case ("unlinked", reason):
-                    outage.begin(reason)
-                case ("linked",):
-                    outage.end()
-                case ("lost", _key, count):
-                    outage.lose(count)
+            if command is None and (patience is None or self._is_closed):
+                return
+            try:
+                self._do(command, outage)
+            except Exception:
+                # Such as a closed stderr. The next stop must be obeyed all the same.
+                logging.getLogger("jupyter_sse").exception("what the hub said could not be passed on: %r", command)
+
+    def _do(self, command: tuple[Any, ...] | None, outage: Outage) -> None:
+        match command:
+            case None:
+                outage.tell_of_it()
+            case ("stop" | "refused" as kind, key, *details):
+                self._pass_on(kind, key, details)
+            case ("unlinked", reason):
+                outage.begin(reason)
+            case ("linked",):
+                outage.end()
+            case ("lost", _key, count):
+                outage.lose(count)
 
     def _pass_on(self, kind: str, key: int, details: list[Any]) -> None:
         with self._lock:

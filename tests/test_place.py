@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jupyter_sse._rust import check_name
-from jupyter_sse.client import KERNEL_VARIABLE, LINK_VARIABLE, find_place
 from jupyter_sse.origin import Origin, cell_stream_name, notebook_name
+from jupyter_sse.place import KERNEL_VARIABLE, LINK_VARIABLE, find_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

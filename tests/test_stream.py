@@ -20,9 +20,10 @@ from running_server import wait_until
 
 import jupyter_sse as sse
 from jupyter_sse._rust import Hub, Link
-from jupyter_sse.client import LINK_VARIABLE, client
+from jupyter_sse.client import client
 from jupyter_sse.error import EncodeError, LinkError, StreamEndedError, StreamNameError, UnknownStreamError
 from jupyter_sse.history import read_history
+from jupyter_sse.place import LINK_VARIABLE
 from jupyter_sse.subscribe import LocalStream, Subscription
 
 if TYPE_CHECKING:
@@ -633,6 +634,8 @@ stream = sse.stream("out")
 for line in sys.stdin:
     for _ in range(int(line)):
         stream.send("x" * 1_000)
+    if line == "3\\n":
+        stream.flush(10)
     print("sent", flush=True)
 """
 
@@ -662,7 +665,7 @@ for line in sys.stdin:
             self.send(process, 3)
             hub.close()
             assert "the Jupyter server is away (" in process.stderr.readline()
-            self.send(process, 3)
+            self.send(process, 2)
             hub = Hub(link_path=str(path))
             assert re.search(r"is back after \d+ s; no event was lost", process.stderr.readline())
             self.send(process, 3)
