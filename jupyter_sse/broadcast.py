@@ -61,6 +61,8 @@ def broadcast(
         TypeError: what is decorated is no generator function.
         ValueError: an option is wrong.
     """
+    if callable(name):
+        raise TypeError(f'@broadcast: expected the name of a stream, as in @sse.broadcast("cpu"), got {name!r}')
     check_name(name)
     options = stream_options(
         history=history,

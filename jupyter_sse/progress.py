@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from jupyter_sse import failure
+from jupyter_sse._rust import check_name
 from jupyter_sse.client import client
 from jupyter_sse.encoding import parts
 from jupyter_sse.error import SSEError
@@ -55,9 +56,15 @@ def track(
         total: how many there are, where ``len`` does not know.
 
     Raises:
+        TypeError: nothing can iterate over it.
         StreamNameError: no stream can have this name.
         OwnedError: another kernel owns the stream's run; raised when the iteration begins.
     """
+    if not any(hasattr(iterable, method) for method in ("__iter__", "__aiter__", "__getitem__")):
+        remedy = f"; count with sse.track(range({iterable}))" if isinstance(iterable, int) else ""
+        raise TypeError(f"track: expected something to iterate over, got {iterable!r:.80}{remedy}")
+    if name is not None:
+        check_name(name)
     origin = Origin.here()
     if name is None:
         caller = sys._getframe(1)

@@ -198,7 +198,7 @@ class Subscription:
         elif not isinstance(error, DisconnectedError):
             raise error
         elif not self._was_connected:
-            raise LinkError(f"The stream cannot be reached: {error}") from error
+            raise LinkError(f"The stream cannot be reached: {error}") from None
 
     def _next_pause(self, decoder: Decoder) -> float:
         """Return how long to wait: what the server told, longer after each failure, and not when all others come."""

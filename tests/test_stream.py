@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -84,6 +85,16 @@ class TestSend:
             stream.send(data, **fields)
         stream.send(2)
         assert values(name) == [1, 2]
+
+    def test_an_error_shows_the_callers_line_and_no_more_of_ours_than_the_call(self, name: str) -> None:
+        for data, fields in [({"a": object()}, {}), (1, {"event": "a\nb"}), ("x" * (2 << 20), {"id": 1})]:
+            with pytest.raises(EncodeError) as caught:
+                sse.stream(name).send(data, **fields)
+            assert [entry.name for entry in traceback.extract_tb(caught.value.__traceback__)] == [
+                "test_an_error_shows_the_callers_line_and_no_more_of_ours_than_the_call",
+                "send",
+            ]
+            assert "During handling" not in "".join(traceback.format_exception(caught.value))
 
     def test_send_all_counts(self, name: str) -> None:
         async def numbers() -> AsyncIterator[int]:
@@ -467,6 +478,12 @@ class TestTrack:
         assert end["reason"] == "error"
         assert end["error"] == {"type": "KeyError", "message": "'lost key'", "line": line}
 
+    def test_what_nothing_can_iterate_over_is_refused_where_it_stands(self) -> None:
+        with pytest.raises(TypeError, match=r"something to iterate over, got 3; count with sse.track\(range\(3\)\)"):
+            sse.track(3)
+        with pytest.raises(StreamNameError):
+            sse.track([1], "a b")
+
     def test_a_stop_ends_the_reports_and_not_the_loop(self, name: str) -> None:
         done = 0
         for i in sse.track(range(50), name):
@@ -590,6 +607,13 @@ class TestBroadcast:
             Sensor.watch()
         assert sensor.watch.is_running
         sensor.watch.stop()
+
+    def test_a_decorator_without_a_name_is_told_to_have_one(self) -> None:
+        with pytest.raises(TypeError, match=r'the name of a stream, as in @sse.broadcast\("cpu"\), got <function'):
+
+            @sse.broadcast
+            def watch() -> Any:
+                yield 1
 
     def test_a_static_method_is_told_where_its_decorator_stands(self, name: str) -> None:
         with pytest.raises(TypeError, match="write @staticmethod above @broadcast"):
