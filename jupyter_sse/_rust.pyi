@@ -559,6 +559,29 @@ class Hub:
     def stream(self, name: str) -> str | None:
         """Return one stream as JSON."""
 
+    def stream_with_backlog(self, name: str) -> str | None:
+        """Return one stream as JSON, `largest_backlog` being that of the reader that is furthest behind.
+
+        Raises:
+            OSError: The hub's thread did not answer within two seconds.
+
+        Threads: any; waits for the hub's thread, milliseconds where thousands read.
+        """
+
+    def readers(self, user: str | None = None) -> str:
+        """Return all readers, of one user or of all, as JSON: an array, who came first stands first.
+
+        Each has `id`, `user`, `address`, `since` (unix milliseconds), `path` (`socket` or `portable`), `state`
+        (`moving`; `slow`: something waits for it to take it; `stalled`: it has taken nothing for five seconds),
+        `streams` (`name`, `position`, `backlog`, `lost`, `conflated`), and the last three of all its streams. A backlog
+        has `events`, `bytes` and `seconds`, the age of the oldest event that is not written.
+
+        Raises:
+            OSError: The hub's thread did not answer within two seconds.
+
+        Threads: any; waits for the hub's thread, milliseconds where thousands read.
+        """
+
     def end(self, name: str) -> bool:
         """End a stream: its producers are told to stop; where there are none, it ends at once.
 

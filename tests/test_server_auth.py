@@ -29,6 +29,8 @@ class ByHeader(IdentityProvider):
 
 class AsHeaderSays(Authorizer):
     def is_authorized(self, handler, user, action, resource):
+        if resource == "sse-connections":
+            return user.username == "root"
         return resource != "sse" or action in handler.request.headers.get("X-May", "read write").split()
 
 c.ServerApp.identity_provider_class = ByHeader
@@ -45,6 +47,7 @@ ROUTES = [
     ("GET", "api/sse/streams", "read"),
     ("GET", "api/sse/streams/auth", "read"),
     ("DELETE", "api/sse/streams/no-such", "write"),
+    ("GET", "api/sse/connections", "read"),
     ("POST", "api/sse/connections/no-such", "write"),
     ("GET", "api/sse/metrics", "read"),
 ]
@@ -256,6 +259,19 @@ def test_connection_is_changed_by_its_own_user_only(auth_server: JupyterServer):
         assert refused.status_code == 403
         assert refused.json()["reason"] == "forbidden"
         assert auth_server.client.post(address, json=change, headers={"X-User": "ada"}).status_code == 204
+
+
+def test_connections_of_others_are_seen_only_by_whom_the_authorizer_lets_see_them(auth_server: JupyterServer):
+    def seen_by(user: str) -> set[str]:
+        answer = auth_server.client.get("api/sse/connections", headers={"X-User": user})
+        return {connection["user"] for connection in answer.json()}
+
+    with (
+        auth_server.read("sse/auth", headers={"X-User": "joe"}),
+        auth_server.read("sse/auth", headers={"X-User": "sue"}),
+    ):
+        wait_until(lambda: {"joe", "sue"} <= seen_by("root"), "both are connected")
+        assert (seen_by("joe"), seen_by("sue")) == ({"joe"}, {"sue"})
 
 
 def test_connections_of_one_user_are_bounded_and_those_of_another_are_not(auth_server: JupyterServer):

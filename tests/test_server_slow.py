@@ -173,3 +173,59 @@ def test_slow_reader_that_moves_is_never_closed(impatient_server: JupyterServer)
         assert taken < 1_000_000
         assert subscribers(impatient_server, "slow") == 1
     assert metric(impatient_server, "stalled") == before
+
+
+def connections(server: JupyterServer, name: str) -> list[dict]:
+    """Return those who read the stream of this name."""
+    listed = server.client.get("api/sse/connections").json()
+    return [one for one in listed if name in [stream["name"] for stream in one["streams"]]]
+
+
+PATHS = {"server": "socket", "portable_server": "portable", "tls_server": "portable"}
+
+
+@pytest.mark.parametrize("fixture", PATHS)
+def test_lag_of_each_reader_is_seen_in_events_bytes_and_seconds(fixture: str, request: pytest.FixtureRequest):
+    server: JupyterServer = request.getfixturevalue(fixture)
+    before = time.time() * 1000
+    server.publish("lag", 0)
+    with open_raw(server, "sse/lag") as lagging, server.read("sse/lag?control=1") as moving:
+        assert lagging.recv(1_000)
+        publish_much(server, "lag")
+        assert len(moving.values(8_001)) == 8_001
+        wait_until(lambda: [one["state"] for one in connections(server, "lag")] == ["stalled", "moving"], "one stalls")
+        first, second = connections(server, "lag")
+        largest = server.client.get("api/sse/streams/lag").json()["largest_backlog"]
+    assert {first["path"], second["path"]} == {PATHS[fixture]}
+    assert {first["address"], second["address"]} == {"127.0.0.1"}
+    assert before - 1_000 <= first["since"] <= second["since"] <= time.time() * 1_000
+    assert second["backlog"] == {"events": 0, "bytes": 0, "seconds": 0.0}
+    assert second["streams"][0]["position"].endswith("-8001")
+    backlog = first["backlog"]
+    assert 1_000 < backlog["events"] <= 8_000
+    assert backlog["bytes"] > 1_000 * backlog["events"]
+    assert backlog["seconds"] > 4
+    assert first["streams"][0]["backlog"]["events"] == backlog["events"]
+    written = first["streams"][0]["position"]
+    assert written is None or int(written.rpartition("-")[2]) == 8_001 - backlog["events"]
+    assert largest["events"] == backlog["events"]
+
+
+def test_losses_of_a_reader_that_fell_behind_are_counted_for_it_and_in_all(any_server: JupyterServer):
+    gaps, lost = metric(any_server, "overflow_gaps"), metric(any_server, "overflow_lost")
+    any_server.publish("behind", 0)
+    with open_raw(any_server, "sse/behind") as behind:
+        received = behind.recv(1_000)
+        for _ in range(4):
+            publish_much(any_server, "behind")
+        # History and live window hold less than was published: what is gone is told when the reader goes on.
+        while b"event: sse.gap" not in received[-100_000:]:
+            chunk = behind.recv(65_536)
+            assert chunk
+            received += chunk
+        (connection,) = connections(any_server, "behind")
+        assert connection["lost"] > 0
+        assert connection["streams"][0]["lost"] == connection["lost"]
+        assert f'"count":{connection["lost"]}'.encode() in received
+    assert metric(any_server, "overflow_gaps") == gaps + 1
+    assert metric(any_server, "overflow_lost") == lost + connection["lost"]

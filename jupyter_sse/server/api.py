@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from jupyter_server.auth.decorator import authorized
+from jupyter_server.utils import ensure_async
 from tornado import web
+from tornado.ioloop import IOLoop
 
 from jupyter_sse.error import UnknownStreamError
 from jupyter_sse.server.handler import RESOURCE, SSEHandler
-from jupyter_sse.server.refusal import Refusal
+from jupyter_sse.server.refusal import RETRY_AFTER, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 MAX_CHANGE_BYTES = 4 << 20
 """The largest change of a connection."""
 
 MAX_CHANGED_NAMES = 10_000
 """The most names in one: ten times what a connection reads. The hub takes them one by one, all others waiting."""
+
+
+ALL_CONNECTIONS = "sse-connections"
+"""The resource that an authorizer is asked about before the connections of other users are shown."""
 
 
 class StreamsHandler(SSEHandler):
@@ -38,9 +50,9 @@ class OneStreamHandler(SSEHandler):
 
     @web.authenticated
     @authorized(action="read", resource=RESOURCE)
-    def get(self, name: str) -> None:
-        """Describe it."""
-        described = self.service.hub.stream(name)
+    async def get(self, name: str) -> None:
+        """Describe it, and how far behind the slowest of its readers is."""
+        described = await ask(self.service.hub.stream_with_backlog, name)
         if described is None:
             raise unknown(name)
         self.answer(described)
@@ -52,6 +64,28 @@ class OneStreamHandler(SSEHandler):
         if not self.service.hub.end(name):
             raise unknown(name)
         self.answer_nothing()
+
+
+class ConnectionsHandler(SSEHandler):
+    """All readers that are connected."""
+
+    allowed_methods = "GET, OPTIONS"
+
+    @web.authenticated
+    @authorized(action="read", resource=RESOURCE)
+    async def get(self) -> None:
+        """List them: what each reads, how far behind it is, what it missed. Users see their own connections.
+
+        Those of others are seen by whom the authorizer lets read ``sse-connections`` (Jupyter's own lets everybody
+        who is logged in), and by the one owner of a server that knows no users.
+        """
+        user = None if await self.may_see_all() else self.user_key
+        self.answer(await ask(self.service.hub.readers, user))
+
+    async def may_see_all(self) -> bool:
+        """Tell whether who asks may see the connections of others."""
+        allowed = self.authorizer.is_authorized(self, self.current_user, "read", ALL_CONNECTIONS)
+        return bool(await ensure_async(allowed))
 
 
 class ConnectionHandler(SSEHandler):
@@ -107,6 +141,19 @@ class MetricsHandler(SSEHandler):
     def get(self) -> None:
         """Return them."""
         self.answer(self.service.metrics())
+
+
+async def ask(question: Callable[..., T], *arguments: Any) -> T:
+    """Return what only the hub's thread knows, which may have thousands of readers to write to first.
+
+    Raises:
+        Refusal: 503: it does not answer.
+    """
+    try:
+        return await IOLoop.current().run_in_executor(None, partial(question, *arguments))
+    except OSError:
+        message = "expected an answer of the hub within two seconds, got none: it is busy or stopping; ask again"
+        raise Refusal(503, message, "busy", RETRY_AFTER) from None
 
 
 def is_list_of_names(value: Any) -> bool:

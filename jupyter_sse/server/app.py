@@ -197,6 +197,7 @@ class SSEApp(ExtensionApp):
                 (r"/sse/(.+)", stream.SingleStreamHandler, service),
                 (r"/api/sse/streams", api.StreamsHandler, service),
                 (r"/api/sse/streams/(.+)", api.OneStreamHandler, service),
+                (r"/api/sse/connections", api.ConnectionsHandler, service),
                 (r"/api/sse/connections/([^/]+)", api.ConnectionHandler, service),
                 (r"/api/sse/metrics", api.MetricsHandler, service),
             ]

@@ -116,6 +116,11 @@ impl Held {
             .or_else(|| self.newest.iter().map(|&(_, n)| n).min())
     }
 
+    /// How many events are to be written, now or when their time has come.
+    pub(crate) fn len(&self) -> usize {
+        self.due.len() + self.newest.len()
+    }
+
     /// How many events were left out.
     pub(crate) fn left_out(&self) -> u64 {
         self.left_out

@@ -7,6 +7,7 @@ use crate::clock::Now;
 use crate::peer::Peer;
 use crate::process::Watch;
 use crate::reader::{Next, Reader, SharedBatch, lock};
+use crate::report::Motion;
 use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::state::State;
@@ -62,6 +63,18 @@ impl Connection {
                 Some(action(&mut reader, &mut lock(state)))
             }
             Self::Peer(_) | Self::Process { .. } => None,
+        }
+    }
+}
+
+impl SocketReader {
+    /// Whether it takes what there is for it.
+    pub(crate) fn motion(&self, now: Now) -> Motion {
+        let taken = self.reader.stuck_for(now);
+        // What the system takes is gone at once: whoever waits does so since it last took something.
+        match Motion::of(taken, taken) {
+            Motion::Moving if self.is_blocked => Motion::Slow,
+            motion => motion,
         }
     }
 }

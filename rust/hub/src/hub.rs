@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,10 +23,14 @@ use crate::query::{Query, subscribe};
 use crate::random;
 use crate::reactor::{Reactor, WAKER};
 use crate::reader::lock;
+use crate::report::Report;
 use crate::shared::{Command, Shared};
 use crate::socket::Socket;
 use crate::state::{Refusal, State};
 use crate::subscription::Subscription;
+
+/// How long the hub's thread may take to say what it sees: it may have thousands to write to first.
+const REPORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// See the module's text. Dropping it closes the hub.
 #[derive(Debug)]
@@ -216,6 +221,46 @@ impl Hub {
     /// How many are connected now from one address.
     pub fn connections_from(&self, address: &str) -> usize {
         lock(&self.shared.state).connections.of_address(address)
+    }
+
+    /// All readers, of one user or all, as JSON: what they read, how far behind they are, what they missed; who came first stands first.
+    /// The hub's thread is asked, at most for [`REPORT_PATIENCE`].
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub fn readers(&self, user: Option<&str>) -> io::Result<Value> {
+        let mut reports = self.ask_for_reports(None)?;
+        reports.sort_by(|one, two| (one.since, &one.id).cmp(&(two.since, &two.id)));
+        let now = self.shared.clock.now();
+        let is_asked_for = |report: &&Report| user.is_none_or(|user| report.user == user);
+        let shown = reports.iter().filter(is_asked_for);
+        Ok(shown.map(|report| report.to_json(now)).collect())
+    }
+
+    /// One stream as JSON, with the backlog of the reader that is furthest behind. The hub's thread is asked, as by [`Hub::readers`].
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub fn stream_with_backlog(&self, name: &str) -> io::Result<Option<Value>> {
+        let Some(mut stream) = self.stream(name) else {
+            return Ok(None);
+        };
+        let reports = self.ask_for_reports(Some(name))?;
+        let backlogs = reports.iter().filter_map(|it| it.backlog_in(name));
+        let largest = backlogs.max_by_key(|backlog| (backlog.events, backlog.bytes));
+        let now = self.shared.clock.now();
+        stream["largest_backlog"] = largest.map_or(Value::Null, |it| it.to_json(now));
+        Ok(Some(stream))
+    }
+
+    fn ask_for_reports(&self, stream: Option<&str>) -> io::Result<Vec<Report>> {
+        let (reply, answer) = sync_channel(1);
+        let stream = stream.map(str::to_owned);
+        self.shared.command(Command::Report { stream, reply });
+        let answer = answer.recv_timeout(REPORT_PATIENCE);
+        answer.map_err(|_| io::ErrorKind::TimedOut.into())
     }
 
     /// Who owns a connection that can be changed.

@@ -10,7 +10,7 @@
 //! - `publish` is what a POST does: `post_body` reads its events (`json_event`: out of JSON), `producers` knows those that came before.
 //!
 //! These are pure. Around them stands the I/O: `reactor`, the thread, with its `slots`; `peer`, `connection`, `reader` and `portable`, what
-//! it carries; `audience`, whom it wakes; `process`, whom it watches; `door`, where links come in. [`Hub`] is the handle that others hold.
+//! it carries; `audience`, whom it wakes; `report`, what is seen of readers; `process`, whom it watches; `door`, where links come in. [`Hub`] is the handle that others hold.
 
 mod audience;
 mod block;
@@ -49,6 +49,7 @@ mod query;
 mod random;
 mod reactor;
 mod reader;
+mod report;
 mod request;
 mod roster;
 mod shared;

@@ -180,6 +180,12 @@ impl Log {
         self.history_bytes
     }
 
+    /// The bytes of all events from the held event `n` on.
+    pub fn bytes_from(&self, n: u64) -> u64 {
+        let entry = self.entry(n);
+        entry.map_or(0, |entry| self.blocks.end() - entry.offset)
+    }
+
     /// The type of the held event `n`; empty for the default.
     pub fn event_type(&self, n: u64) -> Option<&[u8]> {
         let entry = self.entry(n)?;

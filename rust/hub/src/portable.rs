@@ -15,6 +15,7 @@ use std::net::TcpStream as SignalStream;
 
 use crate::clock::Now;
 use crate::reader::{Next, Reader, SharedBatch, lock};
+use crate::report::Motion;
 use crate::state::State;
 
 /// One piece for one reader.
@@ -36,6 +37,8 @@ struct Entry {
     is_ready: bool,
     /// When it last took something, or was given its piece (of `Now::mono`).
     taken_at: u64,
+    /// When it was given its piece (of `Now::mono`).
+    given_at: u64,
 }
 
 type Ready = (u64, Arc<Mutex<Reader>>);
@@ -83,6 +86,7 @@ impl Portable {
                 is_busy: false,
                 is_ready: false,
                 taken_at: 0,
+                given_at: 0,
             },
         );
         self.mark_ready(id);
@@ -129,6 +133,16 @@ impl Portable {
         if let Some(entry) = lock(&self.readers).all.get_mut(&id) {
             entry.taken_at = now.mono;
         }
+    }
+
+    /// Whether a reader takes its piece.
+    pub(crate) fn motion(&self, id: u64, now: Now) -> Motion {
+        let readers = lock(&self.readers);
+        let Some(entry) = readers.all.get(&id).filter(|entry| entry.is_busy) else {
+            return Motion::Moving;
+        };
+        let since = |time: u64| now.mono.saturating_sub(time);
+        Motion::of(since(entry.given_at), since(entry.taken_at))
     }
 
     /// Gives a reader up that has taken nothing of its piece for `patience` milliseconds. Returns whether it is one.
@@ -181,6 +195,8 @@ impl Portable {
                     }
                     let bytes = Arc::clone(&shared_bytes.1);
                     reader.consume_batch(&shared.batch, bytes.len(), now);
+                    let count = shared.batch.ends.len() as u64;
+                    reader.subscription.give_away(count);
                     bytes
                 }
             };
@@ -212,7 +228,7 @@ impl Portable {
         for id in ids {
             if let Some(entry) = readers.all.get_mut(&id).filter(|entry| !entry.is_busy) {
                 (entry.is_ready, entry.is_busy) = (false, true);
-                entry.taken_at = now.mono;
+                (entry.taken_at, entry.given_at) = (now.mono, now.mono);
                 ready.push((id, Arc::clone(&entry.reader)));
             }
         }

@@ -261,6 +261,10 @@ impl Reactor {
                 add,
                 remove,
             } => self.change(&connection, &add, &remove),
+            Command::Report { stream, reply } => {
+                // Who asked may have lost patience.
+                let _ = reply.try_send(self.report(stream.as_deref(), now));
+            }
             Command::Close => self.is_closing = true,
         }
     }

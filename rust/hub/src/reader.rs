@@ -4,6 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{Now, millis};
 use crate::log::Batch;
+use crate::report::{Motion, Report};
+use crate::roster::Guest;
 use crate::state::{State, StreamKey};
 use crate::subscription::{Step, Subscription};
 
@@ -93,6 +95,8 @@ pub(crate) struct Reader {
     pending: Vec<u8>,
     pending_at: usize,
     is_closing: bool,
+    /// When it came (unix milliseconds).
+    since: u64,
     /// When it was last written to (of `Now::mono`).
     last_write: u64,
     /// Since when its socket takes nothing.
@@ -113,6 +117,7 @@ impl Reader {
             pending: head,
             pending_at: 0,
             is_closing: false,
+            since: now.unix,
             last_write: now.mono,
             stuck: None,
             expires_at,
@@ -145,7 +150,7 @@ impl Reader {
                 .extend_from_slice(&batch.bytes[count..batch.ends[whole]]);
         }
         self.subscription
-            .advance((whole + usize::from(torn)) as u64);
+            .advance((whole + usize::from(torn)) as u64, torn);
     }
 
     fn note_write(&mut self, now: Now) {
@@ -157,6 +162,28 @@ impl Reader {
     pub(crate) fn note_stuck(&mut self, queued: Option<u64>, now: Now) {
         let since = now.mono;
         self.stuck.get_or_insert(Stuck { since, queued });
+    }
+
+    /// How long something has waited for it, in milliseconds; 0: nothing does.
+    pub(crate) fn stuck_for(&self, now: Now) -> u64 {
+        let stuck = self.stuck.as_ref();
+        stuck.map_or(0, |stuck| now.mono.saturating_sub(stuck.since))
+    }
+
+    /// What can be seen of it.
+    pub(crate) fn report(&self, state: &State, path: &'static str, motion: Motion) -> Report {
+        let subscription = &self.subscription;
+        let Guest { user, address } = subscription.guest();
+        Report {
+            id: subscription.connection.clone(),
+            user,
+            address,
+            since: self.since,
+            path,
+            motion,
+            streams: subscription.report(state),
+            missed: subscription.tally(),
+        }
     }
 
     /// When it will have taken nothing for `patience` (of `Now::mono`), where something waits for it.

@@ -2,12 +2,14 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
 
 use mio::Waker;
 
 use crate::clock::Clock;
 use crate::portable::Portable;
 use crate::reader::lock;
+use crate::report::Report;
 use crate::socket::Socket;
 use crate::state::State;
 use crate::subscription::Subscription;
@@ -36,6 +38,11 @@ pub(crate) enum Command {
         connection: String,
         add: Vec<String>,
         remove: Vec<String>,
+    },
+    /// Say what can be seen of the readers, of one stream or of all.
+    Report {
+        stream: Option<String>,
+        reply: SyncSender<Vec<Report>>,
     },
     /// Write what can be written, then end.
     Close,

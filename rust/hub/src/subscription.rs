@@ -14,6 +14,7 @@ use crate::control;
 use crate::counters::Tally;
 use crate::cursor::Cursor;
 use crate::log::IdLine;
+use crate::report::StreamReport;
 use crate::roster::Guest;
 use crate::start::Start;
 use crate::state::{State, StreamKey};
@@ -212,17 +213,30 @@ impl Subscription {
         self.wants.passing
     }
 
-    /// `count` events of a [`Step::Copy`] have been written.
-    pub fn advance(&mut self, count: u64) {
+    /// `count` events of a [`Step::Copy`] have been written; of the last one only a part where it `is_torn`.
+    pub fn advance(&mut self, count: u64, is_torn: bool) {
         if let Some(cursor) = self.cursors.first_mut() {
-            cursor.next += count;
+            cursor.advance(count, is_torn);
         }
         self.written += count;
+    }
+
+    /// The last `count` events of a [`Step::Copy`] are written by somebody else, and are on their way until the next [`Step`] is asked for.
+    pub(crate) fn give_away(&mut self, count: u64) {
+        if let Some(cursor) = self.cursors.first_mut() {
+            cursor.give_away(count);
+        }
     }
 
     /// How many events were written since this was last asked, for the counters.
     pub(crate) fn take_written(&mut self) -> u64 {
         std::mem::take(&mut self.written)
+    }
+
+    /// Where its reader is in each of its streams.
+    pub(crate) fn report(&self, state: &State) -> Vec<StreamReport> {
+        let reports = self.cursors.iter().map(|cursor| cursor.report(state));
+        reports.collect()
     }
 
     /// What it did not get so far, by its own doing.
@@ -265,6 +279,7 @@ impl Subscription {
     /// Appends what comes next, up to about `room` bytes, or says what to copy.
     pub(crate) fn step(&mut self, state: &State, now: Now, room: usize, out: &mut Vec<u8>) -> Step {
         let before = out.len();
+        self.cursors.iter_mut().for_each(Cursor::settle);
         self.open(out);
         if self.is_ended {
             return Step::Close;

@@ -253,6 +253,17 @@ impl Hub {
         py.detach(|| self.inner.streams().to_string())
     }
 
+    #[pyo3(signature = (user=None))]
+    fn readers(&self, py: Python<'_>, user: Option<&str>) -> PyResult<String> {
+        let readers = py.detach(|| self.inner.readers(user).map(|it| it.to_string()));
+        Ok(readers?)
+    }
+
+    fn stream_with_backlog(&self, py: Python<'_>, name: &str) -> PyResult<Option<String>> {
+        let described = py.detach(|| self.inner.stream_with_backlog(name))?;
+        Ok(described.map(|stream| stream.to_string()))
+    }
+
     fn stream(&self, py: Python<'_>, name: &str) -> Option<String> {
         py.detach(|| self.inner.stream(name).map(|stream| stream.to_string()))
     }

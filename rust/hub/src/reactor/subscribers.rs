@@ -5,6 +5,7 @@ use crate::audience::ReaderId;
 use crate::clock::Now;
 use crate::connection::{Connection, Served};
 use crate::reader::{Reader, lock};
+use crate::report::Report;
 use crate::start::Start;
 use crate::state::{State, StreamKey};
 
@@ -215,6 +216,32 @@ impl Reactor {
                 self.arm(id);
             }
         }
+    }
+
+    /// What can be seen of those who read a stream, or of all.
+    pub(super) fn report(&self, stream: Option<&str>, now: Now) -> Vec<Report> {
+        let ids: Vec<ReaderId> = match stream {
+            None => self.names.values().copied().collect(),
+            Some(name) => {
+                let found = lock(&self.shared.state).find(name).map(|(key, _)| key);
+                found.map_or_else(Vec::new, |key| self.audience.readers(key).to_vec())
+            }
+        };
+        let reports = ids.into_iter().filter_map(|id| match self.slots.get(id)? {
+            Connection::Reader(reader) => {
+                let state = lock(&self.shared.state);
+                let motion = reader.motion(now);
+                Some(reader.reader.report(&state, "socket", motion))
+            }
+            Connection::Portable { id, reader } => {
+                let motion = self.shared.portable.motion(*id, now);
+                let reader = lock(reader);
+                let state = lock(&self.shared.state);
+                Some(reader.report(&state, "portable", motion))
+            }
+            Connection::Peer(_) | Connection::Process { .. } => None,
+        });
+        reports.collect()
     }
 
     /// A subscriber is gone, or has got everything.
