@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -227,7 +228,8 @@ def _text_of(value: Any) -> str:
     if value is None:
         return ""
     try:
-        return f"{value:.6g}" if isinstance(value, float) else str(value)
+        # As the page writes it: true, not True.
+        return f"{value:.6g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         return f"{type(value).__name__}, nested too deeply to be shown"
 

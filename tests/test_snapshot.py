@@ -60,6 +60,11 @@ def test_the_views_own_kind_wins_where_the_events_fit_it() -> None:
     assert snapshot_of(["text"], kind="plot").kind == "log"
 
 
+def test_a_table_tells_values_as_the_page_does() -> None:
+    snapshot = snapshot_of([{"paid": True, "tags": ["ä", None], "sum": 1.5, "n": 3, "note": None}], kind="table")
+    assert snapshot.rows == [["true", '["ä", null]', "1.5", "3", ""]]
+
+
 def test_progress_of_unknown_length_is_a_count() -> None:
     found = snapshot_of([{"n": 7, "total": None, "rate": 2.5, "elapsed": 3.0, "remaining": None}], kind="progress")
     assert found.as_json() == {"kind": "progress", "n": 7, "total": None}

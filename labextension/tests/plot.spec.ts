@@ -4,7 +4,12 @@ import { Points } from '../src/model/points';
 import { type IArea, traceLine } from '../src/views/plot/line';
 import { drawable } from '../src/views/plot/range';
 import { rightSide } from '../src/views/plot/sides';
-import { NUMBER_STEPS, numberTicks, timeTicks } from '../src/views/plot/ticks';
+import {
+  NUMBER_STEPS,
+  numberTicks,
+  timeTicks,
+  timeTickSpace
+} from '../src/views/plot/ticks';
 import { around, type IExtent, Viewport } from '../src/views/plot/viewport';
 import {
   defaultWidth,
@@ -13,6 +18,8 @@ import {
 } from '../src/views/plot/window';
 import { extremes, YRange } from '../src/views/plot/yRange';
 import {
+  decimalsOf,
+  formatColumn,
   formatDuration,
   formatNumber,
   formatRate,
@@ -334,6 +341,12 @@ describe('ticks', () => {
     expect(numberTicks([1e-7, 2e-7], 1e-7, 'si')).toEqual(['1e-7', '2e-7']);
   });
 
+  it('stand further apart where they tell parts of a second', () => {
+    expect(timeTickSpace(60_000, 800)).toBe(76);
+    expect(timeTickSpace(10_000, 800)).toBe(76);
+    expect(timeTickSpace(2_000, 800)).toBe(110);
+  });
+
   it('have steps for every axis, those of uPlot among them', () => {
     expect(NUMBER_STEPS).toEqual([...NUMBER_STEPS].sort((a, b) => a - b));
     expect(NUMBER_STEPS[0]).toBe(1e-32);
@@ -366,6 +379,19 @@ describe('numbers in words', () => {
     [NaN, '–']
   ])('%d is %s', (value, text) => {
     expect(formatNumber(value)).toBe(text);
+  });
+
+  it('have the same decimals within a column', () => {
+    const column = [48, 49.5, 1234567.25, 0.1 + 0.2];
+    const decimals = Math.max(...column.map(decimalsOf));
+    expect(decimals).toBe(3);
+    expect([48, 49.5].map(value => formatColumn(value, 1))).toEqual([
+      '48.0',
+      '49.5'
+    ]);
+    expect(formatColumn(1e-7, 3)).toBe('1.00e-7');
+    expect(decimalsOf(1.5e-7)).toBe(0);
+    expect(formatColumn(48, 0, 'scientific')).toBe('4.80e+1');
   });
 
   it('carry the unit that a name tells', () => {

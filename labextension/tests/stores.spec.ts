@@ -101,6 +101,27 @@ describe('PlotStore', () => {
     ]);
   });
 
+  it('stands still for a view that is paused', () => {
+    const store = new PlotStore('@n', 1_000);
+    store.gap({ reason: 'evicted', count: 1, after: 0 });
+    feed(store, { a: 1 }, { a: 2 });
+    const still = store.still();
+    const shown = (): unknown => ({
+      names: still.series.map(one => one.name),
+      points: xy(still.series[0].points),
+      gaps: still.gaps.map(band => ({ ...band })),
+      lastX: still.lastX
+    });
+    const before = shown();
+    expect(before).toMatchObject({ names: ['a'], lastX: ordinal });
+    for (let i = 0; i < 5_000; i++) {
+      feed(store, { a: i, b: i });
+    }
+    store.gap({ reason: 'evicted', count: 1, after: 9 });
+    expect(shown()).toEqual(before);
+    expect(xy(store.series[0].points)[0].length).toBe(1_000);
+  });
+
   it('breaks the line at a null, and joins over a missing field', () => {
     const store = new PlotStore('@n', 100);
     ordinal = 0;

@@ -223,6 +223,14 @@ def test_pause_freezes_the_picture_and_loses_nothing(notebook: Notebook):
     before = card.picture()
     card.wait_for_more_events(20)
     assert card.picture() == before
+    # Nor does it take in what came when it is drawn anew.
+    width = card.canvas().evaluate("canvas => canvas.width")
+    for change in (-200, 0):
+        card.page.set_viewport_size({"width": 1280 + change, "height": 900})
+        card.page.wait_for_function(
+            "([canvas, width]) => canvas.width === width", arg=[card.canvas().element_handle(), width + change]
+        )
+    assert card.picture() == before
     expect(card.part("state")).to_contain_text("new")
     card.locator.get_by_role("button", name="Resume").click()
     card.wait_for_state("live")

@@ -49,8 +49,20 @@ export interface IGapBand {
   readonly gap: IGap;
 }
 
+/** What there is to draw. */
+export interface IPlotData {
+  /** The x axis, or `null` before the first numbers. */
+  readonly axis: XAxis | null;
+  /** The series in order of their appearance. */
+  readonly series: readonly ISeries[];
+  readonly flags: readonly IFlag[];
+  readonly gaps: readonly IGapBand[];
+  /** The newest x of all series, `NaN` when there is none. */
+  readonly lastX: number;
+}
+
 /** The numeric series of a run over one x axis. */
-export class PlotStore {
+export class PlotStore implements IPlotData {
   /**
    * @param wantedX - the x field the user chose, or `null`
    * @param maxPointsPerSeries - points kept of each series
@@ -60,12 +72,10 @@ export class PlotStore {
     private readonly _maxPointsPerSeries: number
   ) {}
 
-  /** The x axis, or `null` before the first numbers. */
   get axis(): XAxis | null {
     return this._axis;
   }
 
-  /** The series in order of their appearance. */
   get series(): readonly ISeries[] {
     return this._series;
   }
@@ -78,7 +88,6 @@ export class PlotStore {
     return this._gaps;
   }
 
-  /** The newest x of all series, `NaN` when there is none. */
   get lastX(): number {
     return this._lastX;
   }
@@ -124,9 +133,18 @@ export class PlotStore {
     }
   }
 
-  /** The band of a gap, or the one that it has become a part of. */
-  bandOf({ after }: IGap): IGapBand | undefined {
-    return this._gaps.filter(band => band.gap.after <= after).at(-1);
+  /** What there is to draw now; it stays as it is while the store goes on. */
+  still(): IPlotData {
+    return {
+      axis: this._axis,
+      series: this._series.map(one => ({
+        ...one,
+        points: one.points.still()
+      })),
+      flags: [...this._flags],
+      gaps: this._gaps.map(band => ({ ...band })),
+      lastX: this._lastX
+    };
   }
 
   clear(): void {
@@ -227,4 +245,12 @@ export class PlotStore {
   private readonly _flags: IFlag[] = [];
   private readonly _gaps: IGapBand[] = [];
   private _lastX = NaN;
+}
+
+/** The band of a gap, or the one that it has become a part of. */
+export function bandOf(
+  bands: readonly IGapBand[],
+  { after }: IGap
+): IGapBand | undefined {
+  return bands.filter(band => band.gap.after <= after).at(-1);
 }

@@ -67,6 +67,19 @@ export class Points {
     return true;
   }
 
+  /**
+   * The points as they are now, at no cost: later ones are written beside them, or elsewhere. Only a late point that is
+   * sorted in among the newest shows in both.
+   */
+  still(): Points {
+    const points = new Points(this.limit);
+    points._x = this._x;
+    points._y = this._y;
+    points._start = this._start;
+    points._end = this._end;
+    return points;
+  }
+
   /** The index of the first point with x ≥ `x`. */
   indexOf(x: number): number {
     let low = this._start;

@@ -52,6 +52,28 @@ export function formatNumber(
   return fourDigits(value / 1000 ** power) + SI_PREFIXES[power];
 }
 
+/** Decimals that a column of numbers has at most. */
+const MAX_DECIMALS = 3;
+
+/** The decimals that a number needs among others of its kind; none for one that is written as a power of ten. */
+export function decimalsOf(value: number): number {
+  const [, decimals = ''] = String(value).split('.');
+  return decimals.includes('e') ? 0 : Math.min(decimals.length, MAX_DECIMALS);
+}
+
+/** A number of a column whose numbers all have as many decimals. */
+export function formatColumn(
+  value: number,
+  decimals: number,
+  format: NumberFormat = 'si'
+): string {
+  const size = Math.abs(value);
+  const isLost = size > 0 && size < 10 ** -decimals / 2;
+  return format === 'scientific' || size >= 1e15 || isLost
+    ? formatNumber(value, format)
+    : value.toFixed(decimals);
+}
+
 /** A value of a field, with the unit its name tells. */
 export function formatValue(
   value: number,

@@ -1,7 +1,7 @@
 import type { BoundedList } from '../model/boundedList';
 import { cellOf, type ITableRow } from '../model/tableStore';
 import { isNumber, textOf } from '../model/value';
-import { formatNumber } from './format';
+import { decimalsOf, formatColumn } from './format';
 import { ListView } from './listView';
 import { element, setText } from './node';
 import { describeGap } from './texts';
@@ -26,6 +26,10 @@ export class TableView extends ListView<ITableRow> {
 
   override paint(): void {
     this._showHeader();
+    if (this._decimalsChanged) {
+      this._decimalsChanged = false;
+      this.rows.invalidate();
+    }
     super.paint();
     // Rows that came into view may hold longer texts than those before.
     if (this._widthsChanged) {
@@ -90,7 +94,7 @@ export class TableView extends ListView<ITableRow> {
     node.append(time);
     this._columns.forEach((name, i) => {
       const value = cellOf(row, name);
-      const cell = this._cell(this._text(value));
+      const cell = this._cell(this._text(value, i));
       cell.classList.toggle('jp-mod-null', value === null);
       if (isNumber(value)) {
         cell.classList.add('jp-mod-number');
@@ -116,17 +120,29 @@ export class TableView extends ListView<ITableRow> {
     return cell;
   }
 
-  private _text(value: unknown): string {
+  private _text(value: unknown, column: number): string {
     if (value === undefined) {
       return '';
     }
     if (isNumber(value)) {
-      return Number.isInteger(value)
-        ? String(value)
-        : formatNumber(value, this.host.context.settings.numberFormat);
+      const { numberFormat } = this.host.context.settings;
+      return formatColumn(value, this._decimals(value, column), numberFormat);
     }
     const line = textOf(value).replaceAll('\n', ' ⏎ ');
     return line.length > MAX_CELL ? `${line.slice(0, MAX_CELL)}…` : line;
+  }
+
+  /** The decimals of a column: those of the number that needs most. */
+  private _decimals(value: number, column: number): number {
+    const before = this._columnDecimals[column] ?? 0;
+    const needed = Math.max(before, decimalsOf(value));
+    if (needed > before) {
+      this._columnDecimals[column] = needed;
+      // The rows that are there already get theirs with the next frame.
+      this._decimalsChanged = true;
+      this.resize();
+    }
+    return needed;
   }
 
   private _applyWidths(): void {
@@ -139,6 +155,8 @@ export class TableView extends ListView<ITableRow> {
   private readonly _header = element('div', 'jp-SseView-tableHeader');
   private _widths: number[] = [];
   private _widthsChanged = false;
+  private _columnDecimals: number[] = [];
+  private _decimalsChanged = false;
   private _signature = '';
   private _replacements = 0;
 }

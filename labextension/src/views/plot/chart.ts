@@ -6,7 +6,7 @@ import type { NumberFormat, TimeFormat } from '../format';
 import type { IColors, ILineStyle } from '../theme';
 import { type IArea, traceLine } from './line';
 import { drawFlags, drawGaps, drawOffline } from './overlay';
-import { NUMBER_STEPS, numberTicks, timeTicks } from './ticks';
+import { NUMBER_STEPS, numberTicks, timeTicks, timeTickSpace } from './ticks';
 import type { Range } from './range';
 
 const PAST_ALPHA = 0.25;
@@ -165,7 +165,9 @@ export class Chart {
     const { numberFormat, timeFormat } = this._look;
     return {
       ...this._axisLook(),
-      ...(isTime ? { space: 76 } : { space: 60, incrs: [...NUMBER_STEPS] }),
+      ...(isTime
+        ? { space: (_, __, from, to, width) => timeTickSpace(to - from, width) }
+        : { space: 60, incrs: [...NUMBER_STEPS] }),
       size: X_AXIS_PX,
       values: (plot, splits, _, __, step) => {
         const labels = isTime

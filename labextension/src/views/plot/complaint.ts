@@ -1,4 +1,4 @@
-import type { PlotStore } from '../../model/plotStore';
+import type { IPlotData } from '../../model/plotStore';
 import type { IViewHost } from '../view';
 import type { Lineup } from './lineup';
 
@@ -14,7 +14,7 @@ export interface IComplaint {
 export function complaintOf(
   host: IViewHost,
   lineup: Lineup,
-  store: PlotStore
+  store: IPlotData
 ): IComplaint | null {
   if (lineup.visible.length > 0) {
     return null;

@@ -1,4 +1,4 @@
-import type { ISeries, PlotStore } from '../../model/plotStore';
+import type { IPlotData, ISeries } from '../../model/plotStore';
 import type { ILegendEntry } from '../legend';
 import type { IViewHost } from '../view';
 import type { ILine } from './chart';
@@ -14,7 +14,7 @@ const FIRST_EVENTS = 5;
 export class Lineup {
   constructor(
     private readonly _host: IViewHost,
-    private readonly _store: () => PlotStore
+    private readonly _store: () => IPlotData
   ) {}
 
   /** The series that could be drawn, the user's choice applied; the first ones when there are too many. */
@@ -90,11 +90,13 @@ export class Lineup {
 
   /** Sides are chosen while a run is young and seldom later: a line that changes its axis cannot be read. */
   private _chooseSides(series: readonly ISeries[]): void {
+    const { isPaused } = this._host;
     const { events } = this._host.model;
     const names = series.map(one => one.name).join('\n');
     const isNew =
       names !== this._chosenFor.names || events < this._chosenFor.events;
-    if (isNew || events >= this._chosenFor.events * RECONSIDER) {
+    const isDue = !isPaused && events >= this._chosenFor.events * RECONSIDER;
+    if (isNew || isDue) {
       this._chosenFor = { names, events: Math.max(events, FIRST_EVENTS) };
       this._right = rightSide(series);
       this._leftRange.reset();

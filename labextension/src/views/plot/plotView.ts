@@ -1,7 +1,7 @@
 import type uPlot from 'uplot';
 
 import type { IGap } from '../../model/event';
-import type { PlotStore } from '../../model/plotStore';
+import { bandOf, type IPlotData } from '../../model/plotStore';
 import { formatDuration, formatValue } from '../format';
 import { Legend } from '../legend';
 import { button, element } from '../node';
@@ -106,6 +106,10 @@ export class PlotView implements IView {
       this._chart.draw(scene, this._width, Math.max(height, 60));
       this._painted = scene;
     }
+    if (!this._host.isPaused) {
+      const { x } = this._host;
+      this._still = { x, data: this._host.model.plot(x).still() };
+    }
     this._writeValues();
   }
 
@@ -122,7 +126,7 @@ export class PlotView implements IView {
   }
 
   showGap(gap: IGap): void {
-    const band = this._store.bandOf(gap);
+    const band = bandOf(this._store.gaps, gap);
     const shown = this._viewport.range(this._extent());
     const range = band && shown && around(band, shown);
     if (range) {
@@ -172,8 +176,10 @@ export class PlotView implements IView {
     }
   }
 
-  private get _store(): PlotStore {
-    return this._host.model.plot(this._host.x);
+  /** What there is to show: while paused, what was painted last. */
+  private get _store(): IPlotData {
+    const { isPaused, x, model } = this._host;
+    return isPaused && this._still?.x === x ? this._still.data : model.plot(x);
   }
 
   private get _isTime(): boolean {
@@ -418,6 +424,7 @@ export class PlotView implements IView {
   private _uPlot: typeof uPlot | null = null;
   private _chart: Chart | null = null;
   private _painted: IScene | null = null;
+  private _still: { x: string | null; data: IPlotData } | null = null;
   private _width = 0;
   private _height = 0;
   private _isStale = true;

@@ -9,8 +9,24 @@ export const NUMBER_STEPS: readonly number[] = Array.from(
   (_, i) => [1, 2, 2.5, 5].map(lead => Number(`${lead}e${i - 32}`))
 ).flat();
 
+const SPACE_PX = 76;
+const EXACT_SPACE_PX = 110;
+/** The longest step between ticks that is no whole second. */
+const LONGEST_PART_MS = 500;
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
+
+/**
+ * How far apart the ticks of a time axis stand at least: CSS px. Those of parts of a second have longer labels.
+ *
+ * @param spanMs - what the axis shows
+ * @param width - of the axis: CSS px
+ */
+export function timeTickSpace(spanMs: number, width: number): number {
+  return (spanMs / width) * SPACE_PX <= LONGEST_PART_MS
+    ? EXACT_SPACE_PX
+    : SPACE_PX;
+}
 
 /** Labels for the ticks of a time axis, as exact as their distance needs. */
 export function timeTicks(
