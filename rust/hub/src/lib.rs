@@ -6,7 +6,7 @@
 //!   producers; [`state`] is all of them behind one lock (`roster`: who is connected), `departed` what is left of those that are gone.
 //! - `query` is what a reader asks for, [`subscription`] the reader: a `cursor` in each of its streams, each with a [`start`]; `conflate` what it may be spared;
 //!   [`control`] is what the hub itself says.
-//! - `links` is what a kernel's frames do: `opening` streams, `request`s; `block` says what is an event at all.
+//! - `links` is what a kernel's frames do: `opening` streams, `request`s, those that are `gone_links`; `block` says what is an event at all.
 //! - `publish` is what a POST does: `post_body` reads its events (`json_event`: out of JSON), `producers` knows those that came before.
 //!
 //! These are pure. Around them stands the I/O: `reactor`, the thread, with its `slots`; `peer`, `connection`, `reader` and `portable`, what
@@ -23,6 +23,7 @@ mod counters;
 mod cursor;
 mod departed;
 mod door;
+mod gone_links;
 pub mod holes;
 mod hub;
 mod json_event;

@@ -5,10 +5,11 @@ use jupyter_sse_codec::{EndReason, RunKind};
 use serde_json::{Value, json};
 
 use crate::block::is_one_event;
+use crate::gone_links::Heard;
 use crate::log::Incoming;
 use crate::number_map::NumberMap;
 use crate::opening::answer_open;
-use crate::state::{State, StreamKey};
+use crate::state::{Refusal, State, StreamKey};
 use crate::stream::{LinkId, Producer, ProducerInfo, RunState, Stream};
 
 /// What is kept of the error that ended a run, in bytes.
@@ -20,7 +21,7 @@ const MAX_ERROR_BYTES: usize = 8 << 10;
 pub(crate) struct LinkState {
     pub(crate) is_connected: bool,
     pub(crate) producer: ProducerInfo,
-    last_seq: u64,
+    heard: Heard,
     pub(crate) keys: NumberMap<u32, OpenStream>,
 }
 
@@ -35,7 +36,7 @@ pub(crate) struct OpenStream {
 
 impl LinkState {
     pub(crate) fn last_seq(&self) -> u64 {
-        self.last_seq
+        self.heard.last_seq
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -47,14 +48,15 @@ impl State {
     /// A link says hello, for the first time or again. Returns the answer.
     pub(crate) fn link_up(&mut self, id: LinkId, producer: ProducerInfo) -> Vec<u8> {
         let known = self.links.contains_key(&id);
+        let gone_links = &mut self.gone_links;
         let link = self.links.entry(id).or_insert_with(|| LinkState {
             is_connected: true,
             producer,
-            last_seq: 0,
+            heard: gone_links.take(&id),
             keys: NumberMap::default(),
         });
         link.is_connected = true;
-        let last_seq = link.last_seq;
+        let last_seq = link.heard.last_seq;
         let mut frames = self.welcome(known, last_seq);
         for (key, open) in self.current_keys(&id) {
             let Some(stream) = self.stream_mut(open.stream) else {
@@ -140,6 +142,7 @@ impl State {
         let Some(link) = self.links.remove(id) else {
             return;
         };
+        self.gone_links.remember(*id, link.heard);
         for (&key, open) in &link.keys {
             self.leave((*id, key), *open, EndReason::Lost, None, now);
         }
@@ -196,11 +199,11 @@ impl State {
             let Some(link) = self.links.get_mut(id) else {
                 return;
             };
-            if seq <= link.last_seq {
+            if seq <= link.heard.last_seq {
                 self.counters.duplicates += 1;
                 return;
             }
-            link.last_seq = seq;
+            link.heard.last_seq = seq;
         }
         match *frame {
             ToHub::Event {
@@ -233,7 +236,11 @@ impl State {
                 } else {
                     RunKind::Run
                 };
-                let opened = self.open(id, key, kind, stream, options, now);
+                let opened = match self.refusal(id, key) {
+                    Some(refusal) => Err(refusal),
+                    None => self.open(id, key, kind, stream, options, now),
+                };
+                self.remember_refusal(id, key, opened.as_ref().err());
                 answer_open(request, key, &opened, reply);
             }
             ToHub::Lost { key, count, .. } => {
@@ -266,6 +273,17 @@ impl State {
                 .encode(reply);
             }
             ToHub::Hello { .. } | ToHub::Subscribe { .. } => {}
+        }
+    }
+
+    /// Why a key of a link is refused, if it was.
+    fn refusal(&self, id: &LinkId, key: u32) -> Option<Refusal> {
+        self.links.get(id)?.heard.refusal(key)
+    }
+
+    fn remember_refusal(&mut self, id: &LinkId, key: u32, refusal: Option<&Refusal>) {
+        if let (Some(link), Some(refusal)) = (self.links.get_mut(id), refusal) {
+            link.heard.refuse(key, refusal);
         }
     }
 

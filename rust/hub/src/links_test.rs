@@ -270,3 +270,93 @@ fn no_number_that_a_kernel_sends_is_too_large() {
     state.keep_house(u64::MAX - 1);
     assert_eq!(state.find("a").unwrap().1.log.next(), 2);
 }
+
+/// What was opened under a key: the run, or why not.
+fn opened(mut bytes: &[u8]) -> Vec<(u32, String)> {
+    let mut all = Vec::new();
+    while let Some((payload, used)) = split(bytes, 1 << 20).unwrap() {
+        if let ToKernel::Opened { run, error, .. } = ToKernel::decode(payload).unwrap() {
+            all.push((run, error.to_owned()));
+        }
+        bytes = &bytes[used..];
+    }
+    all
+}
+
+#[test]
+fn a_link_that_was_taken_for_gone_is_not_heard_twice() {
+    let mut state = state();
+    let sent = |seq| ToHub::Event {
+        seq,
+        key: 7,
+        event: b"",
+        id: b"",
+        body: b"data: 1\n\n",
+    };
+    link_up(&mut state, MAIN, "k");
+    open(&mut state, MAIN, 7, RunKind::Run, "a");
+    say(&mut state, MAIN, &sent(1));
+    state.link_gone(&MAIN, 1000);
+    let welcome = link_up(&mut state, MAIN, "k");
+    let (payload, _) = split(&welcome, 1 << 20).unwrap().unwrap();
+    let expected = (false, 1);
+    assert!(
+        matches!(ToKernel::decode(payload), Ok(ToKernel::Welcome { known, last_seq, .. }) if (known, last_seq) == expected)
+    );
+    open(&mut state, MAIN, 7, RunKind::Run, "a");
+    say(&mut state, MAIN, &sent(1));
+    say(&mut state, MAIN, &sent(2));
+    assert_eq!(state.find("a").unwrap().1.log.next(), 3);
+}
+
+#[test]
+fn a_key_that_was_refused_stays_refused_for_what_came_under_it_is_lost() {
+    let mut state = state();
+    link_up(&mut state, MAIN, "k");
+    link_up(&mut state, OTHER, "else");
+    open(&mut state, MAIN, 1, RunKind::Run, "a");
+    open(&mut state, OTHER, 5, RunKind::Run, "a");
+    state.link_gone(&MAIN, 1000);
+    for _ in 0..2 {
+        // Whether its link broke or was given up: the answer may not have come.
+        link_up(&mut state, OTHER, "else");
+        let again = opened(&open(&mut state, OTHER, 5, RunKind::Run, "a"));
+        assert!(again[0].1.contains("owned"), "{again:?}");
+        let seq = ToHub::Lost {
+            seq: 9,
+            key: 5,
+            count: 1,
+        };
+        say(&mut state, OTHER, &seq);
+        state.link_gone(&OTHER, 1000);
+    }
+    link_up(&mut state, OTHER, "else");
+    let other_key = opened(&open(&mut state, OTHER, 6, RunKind::Run, "a"));
+    assert_eq!(other_key, [(2, String::new())]);
+}
+
+#[test]
+fn who_joins_with_a_shorter_history_leaves_no_more_than_the_live_window() {
+    let options = HubOptions {
+        live_window_bytes: 0,
+        ..HubOptions::default()
+    };
+    let mut state = State::new(options, Epoch::from_random(1));
+    link_up(&mut state, MAIN, "k");
+    open(&mut state, MAIN, 1, RunKind::Send, "a");
+    for _ in 0..9 {
+        say(&mut state, MAIN, &event(1, b"data: 1\n\n"));
+    }
+    let frame = ToHub::Open {
+        seq: 0,
+        key: 2,
+        request: 2,
+        kind: RunKind::Send.as_u8(),
+        stream: "a",
+        options: r#"{"history": {"events": 3}}"#,
+    };
+    say(&mut state, MAIN, &frame);
+    let (_, stream) = state.find("a").unwrap();
+    assert_eq!((stream.log.first(), stream.log.history_first()), (7, 7));
+    assert_eq!(state.held_bytes(), stream.log.bytes());
+}

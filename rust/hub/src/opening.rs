@@ -129,14 +129,12 @@ impl State {
         };
         let defaults = self.options().history;
         let most_bytes = self.options().max_total_bytes / 2;
+        if let Some(history) = options.get("history").filter(|value| !value.is_null()) {
+            self.set_bounds(key, bounds_from(history, defaults, most_bytes));
+        }
         let Some(stream) = self.stream_mut(key) else {
             return;
         };
-        if let Some(history) = options.get("history").filter(|value| !value.is_null()) {
-            stream
-                .log
-                .set_bounds(bounds_from(history, defaults, most_bytes));
-        }
         let interval = options.get("ping_interval").and_then(Value::as_f64);
         if let Some(Ok(interval)) = interval.map(Duration::try_from_secs_f64) {
             stream.ping_interval = Some(millis(interval));

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use crate::clock::millis;
 use crate::counters::Counters;
 use crate::departed::{Departed, Last};
+use crate::gone_links::GoneLinks;
 use crate::links::LinkState;
 use crate::log::Incoming;
 use crate::number_map::NumberMap;
-use crate::options::HubOptions;
+use crate::options::{HistoryBounds, HubOptions};
 use crate::producers::Producers;
 use crate::roster::Roster;
 use crate::stream::{LinkId, Producer, ProducerInfo, Run, RunState, Stream};
@@ -94,6 +95,7 @@ pub struct State {
     /// Frames for links, in order.
     pub(crate) outbox: Vec<(LinkId, Vec<u8>)>,
     pub(crate) links: NumberMap<LinkId, LinkState>,
+    pub(crate) gone_links: GoneLinks,
     pub(crate) tokens: Tokens,
     pub(crate) producers: Producers,
     pub(crate) connections: Roster,
@@ -116,6 +118,7 @@ impl State {
             removed: Vec::new(),
             outbox: Vec::new(),
             links: NumberMap::default(),
+            gone_links: GoneLinks::default(),
             tokens: Tokens::default(),
             producers: Producers::default(),
             connections: Roster::default(),
@@ -289,14 +292,10 @@ impl State {
         now: u64,
     ) -> Result<StreamKey, Refusal> {
         if let Some(&key) = self.names.get(name) {
-            let live_window = self.options.live_window_bytes;
             if let Some(stream) = self.streams.get_mut(&key) {
-                let before = stream.log.bytes();
                 stream.start_run(kind, producer, now);
-                stream.log.set_bounds(self.options.history);
-                stream.trim(live_window);
-                self.held_bytes = (self.held_bytes + stream.log.bytes()).saturating_sub(before);
             }
+            self.set_bounds(key, self.options.history);
             self.mark_dirty(key);
             return Ok(key);
         }
@@ -323,6 +322,17 @@ impl State {
         self.names.insert(name.to_owned(), key);
         self.created.push(name.to_owned());
         Ok(key)
+    }
+
+    /// Other bounds for a stream's history, from now on.
+    pub(crate) fn set_bounds(&mut self, key: StreamKey, bounds: HistoryBounds) {
+        let live_window = self.options.live_window_bytes;
+        if let Some(stream) = self.streams.get_mut(&key) {
+            let before = stream.log.bytes();
+            stream.log.set_bounds(bounds);
+            stream.trim(live_window);
+            self.held_bytes = (self.held_bytes + stream.log.bytes()).saturating_sub(before);
+        }
     }
 
     /// Ends a stream's run; readers are told.

@@ -1,6 +1,6 @@
 //! One stream: its log, its run, who produces it.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use jupyter_sse_codec::{EndReason, RunKind};
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ pub struct Stream {
     /// The starts of the runs whose events are still held, oldest first, the current one last.
     pub marks: VecDeque<Run>,
     /// Who produces the current run.
-    pub producers: HashSet<Producer>,
+    pub producers: BTreeSet<Producer>,
     /// The one whose leaving ends the run: of a cell or a generator, not of what was sent.
     pub owner: Option<Producer>,
     /// Silence before a keep-alive, in milliseconds, where the stream's maker chose one.
@@ -163,7 +163,7 @@ impl Stream {
             used_at: run.started_at,
             run,
             state: RunState::Live,
-            producers: HashSet::new(),
+            producers: BTreeSet::new(),
             owner: None,
             ping_interval: None,
             options: Value::Null,

@@ -130,10 +130,9 @@ impl State {
                  use the same jupyter_sse in the kernel and in the server"
             )));
         }
-        let mut acked_seq = self.queue.acked_seq();
-        if known {
-            acked_seq = acked_seq.max(last_seq.min(self.queue.last_seq()));
-        }
+        // A hub that had given this link up does not know its streams any more, but how far it had come.
+        let heard_seq = last_seq.min(self.queue.last_seq());
+        let acked_seq = self.queue.acked_seq().max(heard_seq);
         let mut buffers = Vec::new();
         let freed_bytes = flight.rewind(acked_seq, &mut buffers);
         self.queue.release(acked_seq, freed_bytes, buffers);
