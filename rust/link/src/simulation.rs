@@ -190,6 +190,11 @@ impl SimulatedLink {
         self.state.queue.acked_seq()
     }
 
+    /// The newest place of the link's sequence.
+    pub fn last_seq(&self) -> u64 {
+        self.state.queue.last_seq()
+    }
+
     /// Bytes of frames that are not confirmed, sent or not.
     pub fn unconfirmed_bytes(&self) -> usize {
         self.state.queue.used_bytes()

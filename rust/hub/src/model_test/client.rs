@@ -37,6 +37,12 @@ pub(super) struct Client {
     pub(super) bytes: Vec<u8>,
     pub(super) decoder: Decoder,
     pub(super) last_id: String,
+    /// The life of the log in which it was told that id.
+    pub(super) id_epoch: Option<Epoch>,
+    /// The cursor with which it came to another server.
+    pub(super) requested: String,
+    /// Streams of which it has to be told before anything else that something may be missing.
+    pub(super) owed: BTreeSet<String>,
     /// It came back with nothing but the last id of several streams.
     pub(super) sends_last_id: bool,
     pub(super) places: BTreeMap<String, Place>,
@@ -65,6 +71,9 @@ impl Client {
             bytes: Vec::new(),
             decoder: Decoder::new(MAX_EVENT_BYTES),
             last_id: String::new(),
+            id_epoch: None,
+            requested: String::new(),
+            owed: BTreeSet::new(),
             sends_last_id: false,
             places: BTreeMap::new(),
             saved: BTreeMap::new(),
@@ -121,6 +130,7 @@ impl Client {
             }
             if let Some(id) = id {
                 id.clone_into(&mut self.last_id);
+                self.id_epoch = Some(epoch);
                 self.saved.clone_from(&self.places);
                 self.saved_untold.clone_from(&self.untold);
             }
@@ -168,6 +178,7 @@ impl Client {
 
     /// Where the next event must stand that has these data.
     fn place_of_next(&mut self, name: &str, data: &str, published: &Published) -> usize {
+        assert!(!self.owed.contains(name), "{name}: a gap that is not told");
         match self.places[name] {
             Place::At(place) if published.has_cut_holes() => {
                 let lost = published.losses_from(place);
@@ -236,10 +247,16 @@ impl Client {
     fn gap(&mut self, name: &str, data: &Value, published: &Published) {
         let place = self.places[name];
         let count = data["lost"]["count"].as_u64();
+        if self.owed.remove(name) {
+            let is_of_cursor = data["requested"] == self.requested;
+            assert!(is_of_cursor && count.is_none(), "{name}: {data}");
+            return;
+        }
         let next = match (place, count) {
             (Place::At(place), Some(_)) if self.is_loose(name, published) => {
                 Place::After(place, false)
             }
+            (Place::At(place), Some(_)) if published.has_two_counts => Place::After(place, true),
             (Place::At(place), Some(count)) if published.has_cut_holes() => {
                 self.gap_among_cut_holes(name, data, count, place, published)
             }
@@ -317,9 +334,20 @@ impl Client {
         }
     }
 
+    /// Another server: what was known of the streams of the last one counts no more.
+    pub(super) fn forget_all(&mut self) {
+        self.owed.clear();
+        self.saved.clear();
+        self.saved_untold.clear();
+        self.untold.clear();
+        self.loose.clear();
+        self.unsure.clear();
+    }
+
     /// A stream is taken out of the set, or begins anew.
     pub(super) fn forget(&mut self, name: &str) {
         self.places.remove(name);
+        self.owed.remove(name);
         self.saved.remove(name);
         self.loose.remove(name);
         self.runs.remove(name);
@@ -337,6 +365,7 @@ impl Client {
 
     /// It has been given everything there is.
     pub(super) fn check_drained(&self, name: &str, published: &Published) {
+        assert!(!self.owed.contains(name), "{name}: a gap that is not told");
         match self.places[name] {
             Place::At(place) if self.is_loose(name, published) => assert!(place <= published.len()),
             Place::At(place) if published.has_cut_holes() => {

@@ -39,6 +39,8 @@ pub(super) struct Published {
     pub(super) holes: usize,
     /// It was removed at least once.
     pub(super) has_departed: bool,
+    /// Its numbers began anew under readers who had not looked: what they are told is missing is counted with the old ones.
+    pub(super) has_two_counts: bool,
     /// The hub has so little room that it forgets ids when it likes.
     pub(super) is_tight: bool,
 }
@@ -79,6 +81,12 @@ impl Published {
     /// The hub may not know any more how many were lost where.
     pub(super) fn has_cut_holes(&self) -> bool {
         self.holes > MAX_HOLES || self.has_departed && self.holes > 0
+    }
+
+    /// Where the newest event with an own id stands.
+    pub(super) fn find_id(&self, id: &str) -> Option<usize> {
+        let is_it = |place: &usize| self.event(*place).is_some_and(|event| event.id == id);
+        (0..self.units.len()).rev().find(is_it)
     }
 
     /// Whether the hub may not know an own id any more.

@@ -64,7 +64,7 @@ impl World {
     }
 
     /// Where a start lies among the units of a stream.
-    fn place_of_start(&self, name: &str, start: &str) -> usize {
+    pub(super) fn place_of_start(&self, name: &str, start: &str) -> usize {
         let state = lock(&self.state);
         let published = &self.published[name];
         let Some((_, stream)) = state.find(name) else {
@@ -90,7 +90,9 @@ impl World {
         let at = self.random.below(self.clients.len());
         let mut client = self.clients.swap_remove(at);
         client.reader = None;
-        if self.random.once_in(12) {
+        if self.come_to_another_server(&mut client) {
+            self.journal.count_one("back at another server");
+        } else if self.random.once_in(12) {
             self.come_with_foreign_id(&mut client);
         } else if client.last_id.is_empty() {
             self.connect_anew(&mut client);

@@ -8,6 +8,7 @@ use jupyter_sse_codec::{EndReason, Epoch, RunKind, encode_body};
 
 use super::client::Client;
 use super::journal::Journal;
+use super::kernel::Kernel;
 use super::published::{Event, Published};
 use super::random::Random;
 use crate::clock::Now;
@@ -28,15 +29,19 @@ pub(super) struct World {
     pub(super) clients: Vec<Client>,
     pub(super) shared: SharedBatch,
     pub(super) journal: Journal,
-    now: u64,
+    pub(super) now: u64,
+    /// Events come over links, from these processes.
+    pub(super) is_linked: bool,
+    pub(super) is_tight: bool,
+    pub(super) kernels: Vec<Kernel>,
     /// Its kernels' links drop events all the time.
-    is_lossy: bool,
+    pub(super) is_lossy: bool,
     /// Makes data and own ids unique.
-    serial: u64,
+    pub(super) serial: u64,
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64, is_linked: bool) -> Self {
         let mut random = Random::new(seed);
         let options = HubOptions {
             history: HistoryBounds {
@@ -47,6 +52,7 @@ impl World {
             live_window_bytes: *random.pick(&[0, 500, 5000, 1 << 20]),
             max_total_bytes: *random.pick(&[4000, 20_000, 1 << 30]),
             max_streams: *random.pick(&[2, 4, 100]),
+            max_event_bytes: if is_linked { 2400 } else { 1 << 20 },
             ended_retention: Duration::from_secs(5),
             ..HubOptions::default()
         };
@@ -61,6 +67,9 @@ impl World {
                 .map(|it| (it.to_owned(), Published::new(is_tight)))
                 .into(),
             clients: Vec::new(),
+            is_linked,
+            is_tight,
+            kernels: Vec::new(),
             shared: SharedBatch::default(),
             journal: Journal::default(),
             now: 1_000_000,
@@ -86,12 +95,13 @@ impl World {
             format!("{op}: {:?}", lengths.collect::<Vec<_>>())
         });
         match op {
+            0..=14 if self.is_linked => self.step_over_links(),
             0..=10 => self.publish(),
             11 => self.lose(),
             12 | 13 => self.start_run(),
             14 => self.end_run(),
             15 => self.set_bounds(),
-            16 => lock(&self.state).keep_house(self.now),
+            16 => self.keep_house(),
             17 | 18 => self.come(),
             19 | 20 => self.go_and_come_back(),
             21 => self.change(),
@@ -104,16 +114,23 @@ impl World {
                 }
             }
         }
-        self.forget_departed();
-        self.count_subscribers();
+        self.turn();
         self.check_bounds();
         if self.random.once_in(20) {
             self.audit();
         }
     }
 
+    /// As the reactor does after whatever has happened.
+    pub(super) fn turn(&mut self) {
+        self.tell_kernels();
+        self.forget_departed();
+        self.count_subscribers();
+    }
+
     /// Everybody gets everything.
     pub(super) fn finish(&mut self) {
+        self.finish_kernels();
         for at in 0..self.clients.len() {
             self.shared.forget();
             self.deliver(at, usize::MAX);
@@ -204,14 +221,26 @@ impl World {
             assert!(matches!(started, Err(Refusal::Limit(_))));
             return;
         };
+        assert!(lock(&self.state).stream(key).is_some());
+        self.note_new_run(name);
+    }
+
+    /// The hub has begun a new run of a stream.
+    pub(super) fn note_new_run(&mut self, name: &str) {
         self.forget_departed();
         let state = lock(&self.state);
-        let log = &state.stream(key).unwrap().log;
+        let (_, stream) = state.find(name).unwrap();
         let published = self.published.get_mut(name).unwrap();
-        if log.birth() == 1 && log.next() == 1 {
+        if stream.log.birth() == 1 && stream.log.next() == 1 {
+            published.has_two_counts |= self.is_linked && published.len() > 0;
             published.renumber();
         }
         published.run_start = published.len();
+    }
+
+    fn keep_house(&mut self) {
+        lock(&self.state).keep_house(self.now);
+        self.note_ends();
     }
 
     fn end_run(&mut self) {
@@ -241,11 +270,12 @@ impl World {
             stream.log.set_bounds(bounds);
             stream.trim(live_window);
         }
-        state.keep_house(self.now);
+        drop(state);
+        self.keep_house();
     }
 
     /// Notes which streams were removed.
-    fn forget_departed(&mut self) {
+    pub(super) fn forget_departed(&mut self) {
         let mut state = lock(&self.state);
         if state.take_removed().is_empty() {
             return;
@@ -256,7 +286,7 @@ impl World {
     }
 
     /// As the reactor does.
-    fn count_subscribers(&mut self) {
+    pub(super) fn count_subscribers(&mut self) {
         let mut counts = BTreeMap::new();
         for reader in self.clients.iter().filter_map(|it| it.reader.as_ref()) {
             for key in reader.subscription.keys() {
