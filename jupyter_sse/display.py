@@ -182,14 +182,19 @@ class Pictures:
             if not self._is_started:
                 self._is_started = True
                 threading.Thread(target=self._work, name="jupyter_sse pictures", daemon=True).start()
-            self._changed.notify()
+            self._changed.notify_all()
 
     def hurry(self, view: View) -> None:
         """Take a view's picture now."""
         with self._changed:
             if view in self._due:
                 self._due[view] = 0.0
-                self._changed.notify()
+                self._changed.notify_all()
+
+    def catch_up(self, timeout: float) -> None:
+        """Wait until the last pictures of what has ended are taken, for so many seconds at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: not any(view.is_over for view in self._due), timeout)
 
     def _work(self) -> None:
         while True:
@@ -203,6 +208,7 @@ class Pictures:
             if is_last or not goes_on:
                 with self._changed:
                     self._due.pop(view, None)
+                    self._changed.notify_all()
 
     def _wait_for_due(self) -> View:
         with self._changed:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from jupyter_sse.run import Run
 
 
+PICTURE_TIMEOUT = 1.0
+
+
 def load(shell: InteractiveShell) -> None:
     """Make cells of this shell that yield live streams. Does nothing the second time."""
     from jupyter_sse.magic import SSEMagics
@@ -190,9 +193,13 @@ class Cells:
             self._superseded = [run for run in here.runs.values() if run.origin.cell_id == info.cell_id]
 
     def cell_ends(self, _result: Any) -> None:
-        """Stop what the cell has started before and has not started again."""
+        """Stop what the cell has started before and has not started again; let a written notebook have its pictures."""
         self._stop_superseded()
         self._request = None
+        here = current_client()
+        if here is not None and Origin.here().is_unattended:
+            # After the last cell it would be too late.
+            here.pictures.catch_up(PICTURE_TIMEOUT)
 
     def _stop_superseded(self, but: str = "") -> None:
         here = current_client()

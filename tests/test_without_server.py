@@ -111,6 +111,15 @@ def test_an_executed_notebook_keeps_a_picture_of_a_run_that_goes_on() -> None:
     assert "live" in bundle["text/plain"]
 
 
+def test_an_executed_notebook_tells_of_what_its_last_cell_stopped() -> None:
+    notebook = executed(
+        "%load_ext jupyter_sse\nimport time", ENDLESS, ENDLESS.replace("endless", "2"), "%sse stop --all"
+    )
+    for cell in notebook.cells[1:3]:
+        bundle = next(output.data for output in cell.outputs if output.output_type == "display_data")
+        assert ", stopped;" in bundle["text/plain"]
+
+
 def test_an_executed_notebook_fails_with_its_run() -> None:
     with pytest.raises(nbclient.exceptions.CellExecutionError, match="division by zero"):
         executed("%load_ext jupyter_sse", "import time\nyield 1\ntime.sleep(0.2)\n1 / 0")
