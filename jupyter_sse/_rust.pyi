@@ -523,6 +523,9 @@ class Hub:
     def drained(self, id: int) -> None:  # noqa: A002 - the reader's number
         """A portable reader's last piece is written."""
 
+    def hurry(self) -> None:
+        """Hold nothing back any more of what portable readers wanted later (`conflate`): the server stops."""
+
     def took(self, id: int) -> None:  # noqa: A002 - the reader's number
         """A portable reader has taken some of its piece: it is slow, but does not stall."""
 

@@ -7,6 +7,9 @@ The hub decides what a reader gets, as for sockets of its own; the bytes, head i
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import math
 import time
 from functools import partial
 from random import randrange
@@ -31,8 +34,11 @@ SLICE = 0.005
 USUAL_WINDOW = 0.020
 """Seconds between two passes, unless they are very short or very long; see :func:`window_after`."""
 
-LOOKS = 4
-"""How often within the time that a reader may take nothing it is looked whether it has taken something."""
+PATIENCE = 0.5
+"""Seconds that readers have at the server's end to take what waits for them."""
+
+LOOK_INTERVAL = 1.0
+"""Seconds after which it is looked whether those who take a large piece slowly have taken some, at the most."""
 
 INPUT_BYTES = 4_096
 """How much of what a reader sends is dropped at a time."""
@@ -48,6 +54,7 @@ class PortableSockets:
         self._stall_timeout = stall_timeout
         self._unfinished: dict[int, tuple[int, int]] = {}
         self._is_looking = False
+        self._has_written = asyncio.Event()
         self._descriptor: int | None = None
         self._next_pass = 0.0
         self._length = 0.0
@@ -70,18 +77,35 @@ class PortableSockets:
             self._descriptor = self._hub.portable_fileno()
             self._watch()
 
-    def close(self) -> None:
-        """Write what there is, tell each reader when to come back, not all at once, and close the connections."""
+    async def close(self) -> None:
+        """Write what there is, tell each reader when to come back, not all at once, and close the connections.
+
+        Those that take it slowly have half a second for it.
+        """
         self._is_closed = True
         if self._descriptor is not None:
             IOLoop.current().remove_handler(self._descriptor)
-        for piece in (*self._pieces, *self._hub.drain()):
-            self._write(*piece)
+        deadline = time.monotonic() + PATIENCE
+        self._hub.hurry()
+        pieces = [*self._pieces, *self._hub.drain()]
+        while (pieces or self._unfinished) and time.monotonic() < deadline:
+            for piece in pieces:
+                if time.monotonic() < deadline:
+                    self._write(*piece)
+            pieces = self._hub.drain()
+            if not pieces and self._unfinished:
+                await self._wait_for_a_reader(deadline)
         for stream in list(self._streams.values()):
-            if not stream.writing() and not stream.closed():
+            if time.monotonic() < deadline and not stream.writing() and not stream.closed():
                 middle = self._reconnection_time
                 stream.write(f"retry: {randrange(middle // 2, middle * 3 // 2 + 1)}\n\n".encode())  # noqa: S311
             stream.close()
+
+    async def _wait_for_a_reader(self, deadline: float) -> None:
+        """Wait until some reader has taken all that it was given, or until ``deadline``."""
+        self._has_written.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._has_written.wait(), deadline - time.monotonic())
 
     def _watch(self) -> None:
         if not self._is_closed and self._descriptor is not None:
@@ -147,6 +171,7 @@ class PortableSockets:
 
     def _on_written(self, reader: int, is_last: bool, written: Future[None]) -> None:
         self._unfinished.pop(reader, None)
+        self._has_written.set()
         stream = self._streams.get(reader)
         if written.exception() is not None or stream is None:
             return
@@ -156,9 +181,10 @@ class PortableSockets:
             self._hub.drained(reader)
 
     def _look_later(self) -> None:
-        if self._stall_timeout and not self._is_looking:
+        if not self._is_looking:
             self._is_looking = True
-            IOLoop.current().call_later(self._stall_timeout / LOOKS, self._look)
+            interval = min(LOOK_INTERVAL, (self._stall_timeout or math.inf) / 4)
+            IOLoop.current().call_later(interval, self._look)
 
     def _look(self) -> None:
         """Tell the hub who has taken something of a large piece: Tornado says only when all of it is taken."""

@@ -135,6 +135,11 @@ impl Hub {
         self.shared.portable.drained(id);
     }
 
+    /// What portable readers hold back for a time need not wait: the server stops.
+    pub fn hurry_portable(&self) {
+        self.shared.portable.hurry();
+    }
+
     /// A portable reader has taken some of its piece: it is slow, and does not stall.
     pub fn note_taken(&self, id: u64) {
         let now = self.shared.clock.now();

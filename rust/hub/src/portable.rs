@@ -128,6 +128,25 @@ impl Portable {
         self.signal(&mut readers);
     }
 
+    /// What readers hold back for a time need not wait.
+    pub(crate) fn hurry(&self) {
+        let all = &lock(&self.readers).all;
+        let readers: Vec<(u64, Arc<Mutex<Reader>>)> = all
+            .iter()
+            .map(|(&id, entry)| (id, Arc::clone(&entry.reader)))
+            .collect();
+        for (id, reader) in readers {
+            let is_holding = {
+                let subscription = &mut lock(&reader).subscription;
+                subscription.hurry();
+                subscription.is_conflating()
+            };
+            if is_holding {
+                self.mark_ready(id);
+            }
+        }
+    }
+
     /// This reader has taken some of its piece.
     pub(crate) fn note_taken(&self, id: u64, now: Now) {
         if let Some(entry) = lock(&self.readers).all.get_mut(&id) {

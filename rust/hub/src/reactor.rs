@@ -1,5 +1,6 @@
 //! The hub's thread: links in, sockets out. It knows no rules; they are in `state`, `links` and `subscription`.
 
+mod goodbye;
 mod kernels;
 mod subscribers;
 
@@ -14,7 +15,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::audience::{Audience, ReaderId};
 use crate::clock::{Now, millis};
-use crate::connection::{Connection, Served, SocketReader};
+use crate::connection::{Connection, SocketReader};
 use crate::control::retry_line;
 use crate::random;
 use crate::reader::{Reader, SharedBatch, lock};
@@ -280,19 +281,5 @@ impl Reactor {
 
     fn retry_line(&self) -> Vec<u8> {
         retry_line(lock(&self.shared.state).options().reconnection_time)
-    }
-
-    /// Gives every subscriber what is pending, and a time to come back that is not everybody's.
-    fn say_goodbye(&mut self) {
-        for id in self.slots.iter().map(|(id, _)| id).collect::<Vec<_>>() {
-            let retry = self.retry_line();
-            let Some(Connection::Reader(reader)) = self.slots.get_mut(id) else {
-                continue;
-            };
-            reader.reader.subscription.hurry();
-            if !reader.is_blocked && reader.serve(&self.shared, &mut self.batch) == Served::Rests {
-                let _ = reader.socket.write(&retry);
-            }
-        }
     }
 }

@@ -128,6 +128,12 @@ impl Reader {
         &self.pending[self.pending_at..]
     }
 
+    /// Writes this, and no more.
+    pub(crate) fn end_with(&mut self, last: &[u8]) {
+        self.pending.extend_from_slice(last);
+        self.is_closing = true;
+    }
+
     /// `count` bytes of what is pending are written.
     pub(crate) fn consume(&mut self, count: usize, now: Now) {
         self.pending_at += count;

@@ -230,6 +230,10 @@ impl Hub {
         self.inner.drained(id);
     }
 
+    fn hurry(&self) {
+        self.inner.hurry_portable();
+    }
+
     fn took(&self, id: u64) {
         self.inner.note_taken(id);
     }

@@ -4,6 +4,7 @@
 mod carry;
 mod client;
 mod coming;
+mod goodbye;
 mod kernel;
 mod links;
 mod patience;
