@@ -202,7 +202,7 @@ class Link:
         A hub that comes back within the time is asked again, so requests should bear repetition.
 
         Args:
-            body: JSON: `{"op": "list"}`, or "stream", "end" or "token" with a "name".
+            body: JSON: `{"op": "list"}`, or "stream", "end", "token" or "revoke" with a "name".
             timeout: Seconds.
 
         Returns:
@@ -617,8 +617,15 @@ class Hub:
     def check_token(self, token: str, name: str) -> bool:
         """Tell whether a token reads a stream now."""
 
-    def revoke_tokens(self, name: str) -> None:
-        """Take back all tokens of a stream."""
+    def revoke_tokens(self, name: str) -> int:
+        """Take back all tokens of a stream; connections that one of them opened end.
+
+        Returns:
+            How many were good.
+
+        Raises:
+            UnknownStreamError: There is no such stream.
+        """
 
     def metrics(self) -> str:
         """Return the counters as JSON."""

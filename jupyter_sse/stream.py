@@ -205,6 +205,21 @@ class Stream:
         """The address at which readers get the stream; None where there is no server."""
         return client().stream_url(self.name)
 
+    def revoke_tokens(self) -> int:
+        """Take back every token that reads the stream, as ``%sse url`` makes them; who reads by one is disconnected.
+
+        Returns:
+            How many were good.
+
+        Raises:
+            UnknownStreamError: there is no such stream.
+            LinkError: the hub does not answer.
+        """
+        answer = client().request("revoke", name=self.name)
+        if answer.status != 200:
+            raise UnknownStreamError(answer.body["message"])
+        return answer.body["revoked"]
+
     def stats(self) -> dict[str, Any]:
         """Return what the hub knows of the stream: state, run, events, rate, subscribers and more.
 

@@ -51,6 +51,16 @@ def free_port() -> int:
         return bound.getsockname()[1]
 
 
+def positions_in(told: dict[str, Any]) -> list[str]:
+    """Return where the events of a POST stand; of many, the server tells only the ends."""
+    if "positions" in told:
+        return told["positions"]
+    epoch, seq, n = told["first"].split("-")
+    positions = [f"{epoch}-{int(seq) + offset}-{int(n) + offset}" for offset in range(told["count"])]
+    assert positions[-1] == told["last"]
+    return positions
+
+
 class JupyterServer:
     """A server started by ``python -m <module>``, its folders and environment its own.
 
@@ -183,7 +193,7 @@ class JupyterServer:
         body = "\n".join(json.dumps(value) for value in values)
         answer = self.client.post(f"sse/{name}", content=body, headers={"Content-Type": "application/x-ndjson"})
         assert answer.status_code == 201, answer.text
-        return answer.json()["positions"]
+        return positions_in(answer.json())
 
     def read(self, address: str, client: httpx.Client | None = None, **options: Any) -> Reader:
         """Open a stream, by the address below the base URL."""

@@ -116,6 +116,18 @@ def test_the_printed_curl_command_works_and_its_token_is_nobody_elses(
     ]
 
 
+def test_tokens_are_taken_back_by_the_stream_itself(server: JupyterServer, cells: ServedKernel) -> None:
+    cells.good("shared = sse.stream('shared')\nshared.send(1)")
+    command = cells.good("%sse url shared").stdout
+    assert stream_of(server, "shared")["tokens"] == 1
+    with Curl(command.strip()) as curl:
+        curl.wait_for(1)
+        assert cells.value("shared.revoke_tokens()") == 1
+        curl.wait_for_end()
+    assert (stream_of(server, "shared")["tokens"], cells.value("shared.revoke_tokens()")) == (0, 0)
+    assert "UnknownStreamError" in str(cells.run("sse.Stream('not-there').revoke_tokens()").error)
+
+
 def test_names_that_look_alike_have_header_files_of_their_own(cells: ServedKernel) -> None:
     headers = []
     for name in ("alike/a", "alike-a"):

@@ -48,6 +48,7 @@ ROUTES = [
     ("GET", "api/sse/streams/auth", "read"),
     ("DELETE", "api/sse/streams/no-such", "write"),
     ("GET", "api/sse/connections", "read"),
+    ("DELETE", "api/sse/tokens/no-such", "write"),
     ("POST", "api/sse/connections/no-such", "write"),
     ("GET", "api/sse/metrics", "read"),
 ]
@@ -229,6 +230,65 @@ def test_stream_token_reads_no_second_stream_beside_its_own(auth_server: Jupyter
     with auth_server.make_client() as client:
         assert status_of(client, "GET", "sse?stream=auth&stream=other", headers=headers) == 403
         assert status_of(client, "GET", "sse?stream=auth@latest", headers=headers) == 200
+
+
+def test_revoked_tokens_let_nobody_in_and_end_what_they_opened(auth_server: JupyterServer):
+    auth_server.publish("revoked/tokens", 1)
+    tokens = [stream_token(auth_server, "revoked/tokens") for _ in range(2)]
+    kept = stream_token(auth_server, "auth")
+
+    def status(token: str, path: str) -> int:
+        with auth_server.make_client() as client:
+            return status_of(client, "GET", path, headers={"Authorization": f"Bearer {token}"})
+
+    def good_tokens() -> int:
+        listed = {stream["name"]: stream for stream in auth_server.client.get("api/sse/streams").json()}
+        described = auth_server.client.get("api/sse/streams/revoked/tokens").json()
+        assert described["tokens"] == listed["revoked/tokens"]["tokens"]
+        return described["tokens"]
+
+    assert good_tokens() == 2
+    holder = {"Authorization": f"Bearer {tokens[0]}"}
+    with auth_server.make_client() as client, auth_server.read("sse/revoked/tokens", client, headers=holder) as reader:
+        reader.take(1)
+        answer = auth_server.client.delete("api/sse/tokens/revoked/tokens")
+        assert (answer.status_code, answer.json()) == (200, {"stream": "revoked/tokens", "revoked": 2})
+        assert list(reader.events()) == []
+    assert [status(token, "sse/revoked/tokens") for token in tokens] == [403, 403]
+    assert status(kept, "sse/auth") == 200
+    assert good_tokens() == 0
+    assert auth_server.client.delete("api/sse/tokens/revoked/tokens").json()["revoked"] == 0
+    assert auth_server.client.delete("api/sse/tokens/no-such").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "sse/auth", "GET, HEAD, OPTIONS, POST"),
+        ("PATCH", "sse/auth", "GET, HEAD, OPTIONS, POST"),
+        ("POST", "sse?stream=auth", "GET, HEAD, OPTIONS"),
+        ("GET", "api/sse/tokens/auth", "DELETE, OPTIONS"),
+        ("POST", "api/sse/streams", "GET, OPTIONS"),
+        ("POST", "api/sse/streams/auth", "DELETE, GET, OPTIONS"),
+        ("DELETE", "api/sse/connections/x", "OPTIONS, POST"),
+    ],
+)
+def test_wrong_method_is_405_and_says_which_are_right(auth_server: JupyterServer, method: str, path: str, allowed: str):
+    answer = auth_server.client.request(method, path, content=b"1")
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert answer.json()["reason"] == "method"
+
+
+def test_refused_post_publishes_nothing_however_it_comes(auth_server: JupyterServer, browser: httpx.Client):
+    auth_server.publish("unpublished", 1)
+    lines = {"Content-Type": "application/x-ndjson"}
+    with auth_server.make_client() as stranger:
+        for body in (b"2\n3\n", [b"2\n", b"3\n"], b"2\n" * 100_000):
+            for client, headers in [(stranger, {}), (browser, {}), (auth_server.client, {"X-May": "read"})]:
+                content = body if isinstance(body, bytes) else iter(body)
+                answer = client.post("sse/unpublished", content=content, headers={**lines, **headers})
+                assert answer.status_code == 403
+    assert auth_server.client.get("api/sse/streams/unpublished").json()["events"] == 1
 
 
 def test_stream_token_opens_the_stream_to_a_page_of_another_site(auth_server: JupyterServer):

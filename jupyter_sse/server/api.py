@@ -88,6 +88,18 @@ class ConnectionsHandler(SSEHandler):
         return bool(await ensure_async(allowed))
 
 
+class TokensHandler(SSEHandler):
+    """The tokens of one stream. Not below the stream's own address: there a name could end in ``/tokens``."""
+
+    allowed_methods = "DELETE, OPTIONS"
+
+    @web.authenticated
+    @authorized(action="write", resource=RESOURCE)
+    def delete(self, name: str) -> None:
+        """Take all of them back; who reads by one is disconnected."""
+        self.answer({"stream": name, "revoked": self.service.hub.revoke_tokens(name)})
+
+
 class ConnectionHandler(SSEHandler):
     """One connection of many streams."""
 

@@ -200,6 +200,7 @@ class SSEApp(ExtensionApp):
                 (r"/api/sse/streams", api.StreamsHandler, service),
                 (r"/api/sse/streams/(.+)", api.OneStreamHandler, service),
                 (r"/api/sse/connections", api.ConnectionsHandler, service),
+                (r"/api/sse/tokens/(.+)", api.TokensHandler, service),
                 (r"/api/sse/connections/([^/]+)", api.ConnectionHandler, service),
                 (r"/api/sse/metrics", api.MetricsHandler, service),
             ]

@@ -322,10 +322,16 @@ impl Hub {
             .check(token, name, self.shared.clock.now().unix)
     }
 
-    /// Takes back all tokens of a stream; who reads it by one has to go.
-    pub fn revoke_tokens(&self, name: &str) {
-        lock(&self.shared.state).revoke_tokens(name);
+    /// Takes back all tokens of a stream; who reads it by one has to go. Returns how many were good.
+    ///
+    /// # Errors
+    ///
+    /// No such stream.
+    pub fn revoke_tokens(&self, name: &str) -> Result<usize, Refusal> {
+        let now = self.shared.clock.now().unix;
+        let count = lock(&self.shared.state).revoke_tokens(name, now)?;
         self.shared.wake();
+        Ok(count)
     }
 
     /// Writes what can be written, closes every connection and waits for the thread, at most `patience`.

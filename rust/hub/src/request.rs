@@ -8,7 +8,7 @@ use crate::state::{Refusal, State};
 const TOKEN_LIFE: u64 = 24 * 3600 * 1000;
 
 impl State {
-    /// What a kernel asks: `{"op": "list" | "stream" | "end" | "token", "name": …}`, for a token also `"seconds"`.
+    /// What a kernel asks: `{"op": "list" | "stream" | "end" | "token" | "revoke", "name": …}`, for a token also `"seconds"`.
     pub(crate) fn answer(&mut self, body: &str, now: u64) -> (u16, Value) {
         let question: Value = serde_json::from_str(body).unwrap_or_default();
         let name = question
@@ -23,6 +23,10 @@ impl State {
             },
             Some("end") => match self.end(name, now) {
                 Ok(()) => (200, json!({})),
+                Err(refusal) => refused(&refusal),
+            },
+            Some("revoke") => match self.revoke_tokens(name, now) {
+                Ok(count) => (200, json!({"revoked": count})),
                 Err(refusal) => refused(&refusal),
             },
             Some("token") if self.find(name).is_none() => {
@@ -41,7 +45,7 @@ impl State {
             }
             _ => (
                 400,
-                json!({"reason": "invalid", "message": "op: list, stream, end or token expected"}),
+                json!({"reason": "invalid", "message": "op: list, stream, end, token or revoke expected"}),
             ),
         }
     }

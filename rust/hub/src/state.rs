@@ -450,17 +450,23 @@ impl State {
 
     /// All streams, by name.
     pub(crate) fn describe_streams(&mut self, now: u64) -> Value {
+        let tokens = self.tokens.counts(now);
         let mut all: Vec<&mut Stream> = self.streams.values_mut().collect();
         all.sort_by(|left, right| left.name.cmp(&right.name));
-        all.into_iter().map(|stream| stream.describe(now)).collect()
+        let describe = |stream: &mut Stream| {
+            let tokens = tokens.get(&*stream.name).copied().unwrap_or_default();
+            stream.describe(tokens, now)
+        };
+        all.into_iter().map(describe).collect()
     }
 
     /// One stream.
     pub(crate) fn describe_stream(&mut self, name: &str, now: u64) -> Option<Value> {
         let key = *self.names.get(name)?;
+        let tokens = self.tokens.count(name, now);
         self.streams
             .get_mut(&key)
-            .map(|stream| stream.describe(now))
+            .map(|stream| stream.describe(tokens, now))
     }
 
     /// The counters.

@@ -281,8 +281,8 @@ impl Stream {
         }
     }
 
-    /// What `GET /api/sse/streams/<name>` shows.
-    pub(crate) fn describe(&mut self, now: u64) -> Value {
+    /// What `GET /api/sse/streams/<name>` shows; so many tokens read it.
+    pub(crate) fn describe(&mut self, tokens: usize, now: u64) -> Value {
         let end = match &self.state {
             RunState::Ended(end) => json!({"reason": end.reason.as_str(), "error": end.error}),
             _ => Value::Null,
@@ -303,6 +303,7 @@ impl Stream {
             "history": {"events": self.log.next() - self.log.history_first(), "bytes": self.log.history_bytes()},
             "rate": self.rate.per_second(now, self.run.started_at),
             "subscribers": self.subscribers,
+            "tokens": tokens,
             "started_at": self.run.started_at,
             "ended_at": ended_at,
             "options": self.options,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sha2::{Digest, Sha256};
 
 use crate::random;
-use crate::state::State;
+use crate::state::{Refusal, State};
 
 /// What every stream token begins with, so that it is never taken for a login.
 pub const PREFIX: &str = "sse_";
@@ -61,6 +61,21 @@ impl Tokens {
         self.given.get(digest).map(|token| token.expires_at)
     }
 
+    /// How many tokens read a stream now.
+    pub(crate) fn count(&self, stream: &str, now: u64) -> usize {
+        let is_good = |token: &&Token| token.stream == stream && now < token.expires_at;
+        self.given.values().filter(is_good).count()
+    }
+
+    /// The same for every stream that has any.
+    pub(crate) fn counts(&self, now: u64) -> HashMap<&str, usize> {
+        let mut counts = HashMap::new();
+        for token in self.given.values().filter(|token| now < token.expires_at) {
+            *counts.entry(&*token.stream).or_insert(0) += 1;
+        }
+        counts
+    }
+
     /// Takes back all tokens of a stream.
     pub(crate) fn revoke(&mut self, stream: &str) {
         self.given.retain(|_, token| token.stream != stream);
@@ -72,12 +87,19 @@ impl Tokens {
 }
 
 impl State {
-    /// Takes back all tokens of a stream; who reads it by one has to go.
-    pub(crate) fn revoke_tokens(&mut self, name: &str) {
+    /// Takes back all tokens of a stream; who reads it by one has to go. Returns how many were good.
+    ///
+    /// # Errors
+    ///
+    /// No such stream.
+    pub(crate) fn revoke_tokens(&mut self, name: &str, now: u64) -> Result<usize, Refusal> {
+        let Some((key, _)) = self.find(name) else {
+            return Err(Refusal::Unknown(name.to_owned()));
+        };
+        let count = self.tokens.count(name, now);
         self.tokens.revoke(name);
-        if let Some((key, _)) = self.find(name) {
-            self.mark_dirty(key);
-        }
+        self.mark_dirty(key);
+        Ok(count)
     }
 }
 
@@ -97,6 +119,19 @@ mod tests {
         assert!(!tokens.check(&token, "b", 99));
         assert!(!tokens.check(&token, "a", 100));
         assert!(!tokens.check("sse_", "a", 99));
+    }
+
+    #[test]
+    fn tokens_are_counted_as_long_as_they_are_good() {
+        let mut tokens = Tokens::default();
+        for (stream, expires_at) in [("a", 100), ("a", 200), ("b", 100)] {
+            tokens.issue(stream, expires_at);
+        }
+        assert_eq!([99, 100, 200].map(|now| tokens.count("a", now)), [2, 1, 0]);
+        assert_eq!(tokens.counts(99), [("a", 2), ("b", 1)].into());
+        assert_eq!(tokens.counts(100), [("a", 1)].into());
+        tokens.revoke("a");
+        assert_eq!(tokens.counts(0), [("b", 1)].into());
     }
 
     #[test]

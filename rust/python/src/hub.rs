@@ -320,8 +320,9 @@ impl Hub {
         self.inner.check_token(token, name)
     }
 
-    fn revoke_tokens(&self, name: &str) {
-        self.inner.revoke_tokens(name);
+    fn revoke_tokens(&self, py: Python<'_>, name: &str) -> PyResult<usize> {
+        py.detach(|| self.inner.revoke_tokens(name))
+            .map_err(|refusal| refused(py, &refusal))
     }
 
     fn metrics(&self, py: Python<'_>) -> String {
