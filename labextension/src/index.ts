@@ -1,5 +1,6 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 
+import { detailsPlugin } from './plugins/details';
 import { outputPlugin } from './plugins/output';
 import { pagePlugin } from './plugins/page';
 import { streamsPlugin } from './plugins/streams';
@@ -17,6 +18,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   pagePlugin,
   streamsPlugin,
   outputPlugin,
+  detailsPlugin,
   widgetPlugin
 ];
 

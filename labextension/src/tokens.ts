@@ -35,14 +35,31 @@ export type ConnectionState =
       readonly message: string;
     };
 
+/** How far a reader has come in one stream: from here it can go on. Plain data. */
+export interface ICursor {
+  /** The last position of the stream's own; the server resumes after it. */
+  readonly position: string;
+  /** How many events were received after it: those of a replay carry no position of their own. */
+  readonly beyond: number;
+  /**
+   * The number, within the stream, of the newest event received or told as missing, less `beyond`; `null` where it is
+   * not known.
+   */
+  readonly n: number | null;
+}
+
 /** Who receives the events of one stream. */
 export interface IStreamSink {
   /** What came so far does not count any more: the stream is read again from its earliest event. */
   reset(): void;
   /** A new connection goes on where the last one stopped: what comes until `sse.ready` has happened before. */
   resume(): void;
-  /** Events of this stream in order, control events (`sse.…`) among them. */
-  receive(events: readonly IServerSentEvent[]): void;
+  /**
+   * Events of this stream in order, control events (`sse.…`) among them.
+   *
+   * @param cursor - how far the stream has come with them, or `null` before its first replay is through
+   */
+  receive(events: readonly IServerSentEvent[], cursor: ICursor | null): void;
 }
 
 /**

@@ -184,18 +184,30 @@ describe('StreamConnection', () => {
     expect(a.seen.at(-1)).toBe('reset');
   });
 
-  it('forgets a caught-up stream whose newest events carried no id', async () => {
+  it('resumes amid a replay that broke off, and leaves out what it has received', async () => {
     const a = new Sink();
     connection.add('a', a);
     const first = await arrival();
     first.accept(
       'c1',
-      `${ready('a')}id: e-1-1\n\nevent: a:message\ndata: 2\n\n`
+      `${ready('a', 4)}id: e-10-0\n\nevent: a:message\ndata: 5\n\nevent: a:message\ndata: 6\n\n`
     );
-    await a.until('message=2');
+    await a.until('message=6');
     first.cut();
     await untilState('waiting');
-    expect((await arrival()).streams).toEqual(['a@earliest']);
+    const second = await arrival();
+    expect(second.streams).toEqual(['a@e-9-4']);
+    second.accept(
+      'c2',
+      [5, 6, 7].map(n => `event: a:message\ndata: ${n}\n\n`).join('')
+    );
+    await a.until('message=7');
+    expect(a.seen.filter(entry => !entry.startsWith('sse.'))).toEqual([
+      'message=5',
+      'message=6',
+      'resume',
+      'message=7'
+    ]);
   });
 
   it('waits the time the server told before the first try', async () => {

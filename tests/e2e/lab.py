@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from e2e.notebook import Notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Browser, ConsoleMessage, Page
     from running_server import JupyterServer
 
@@ -53,17 +51,14 @@ class Lab:
         """Open an empty tab."""
         return self.context.new_page()
 
-    def open(self, path: str, *, kernel: bool = True, on_request: Callable[[str], None] | None = None) -> Notebook:
+    def open(self, path: str, *, kernel: bool = True) -> Notebook:
         """Open a notebook in a tab and a workspace of its own.
 
         Args:
             path: Below the server's root.
             kernel: Wait for its kernel.
-            on_request: Is told the address of each request.
         """
         page = self.new_tab()
-        if on_request is not None:
-            page.on("request", lambda request: on_request(request.url))
         notebook = Notebook(self.server, page, path)
         workspace = f"test-{next(self._workspaces)}"
         page.goto(f"lab/workspaces/{workspace}/tree/{path}?reset")

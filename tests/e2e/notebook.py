@@ -148,6 +148,10 @@ class Notebook:
         expect(found).to_have_count(count)
         return [Card(self.page, found.nth(number)) for number in range(count)]
 
+    def connection(self) -> dict[str, Any]:
+        """Return how the tab is connected to its streams."""
+        return self.page.evaluate("() => jupyterapp.commands.execute('jupyter_sse:inspect-connection')")
+
     # --- the notebook --------------------------------------------------------------------------------------------
 
     @property

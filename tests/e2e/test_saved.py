@@ -108,17 +108,18 @@ def test_notebook_of_a_stranger_connects_to_nothing_until_it_is_trusted(
         for cell in content["cells"]:
             cell["metadata"].pop("trusted", None)
 
-    requests: list[str] = []
-    stranger = lab.open(copy_notebook(lab.server, saved, "stranger", change), on_request=requests.append)
+    stranger = lab.open(copy_notebook(lab.server, saved, "stranger", change))
     card = stranger.cell("plot").locator(".jp-SseView")
     expect(card).to_contain_text("Live views are off until you trust this notebook.")
     screenshots.take(stranger.page, "stranger")
-    assert not [url for url in requests if "/sse?" in url]
+    # A tab that has asked for nothing has not even looked for the one that holds the connection.
+    assert stranger.connection()["holder"] is None
     card.get_by_role("button", name="Trust…").click()
     stranger.dismiss_dialog()
     live = stranger.card("plot").wait_until_shown()
     live.wait_for_state("live")
     live.wait_for_events(10)
+    assert stranger.connection()["holder"] == "worker"
 
 
 def test_saved_notebook_whose_stream_is_gone_shows_the_picture_and_says_so(

@@ -1,13 +1,12 @@
-import { type ISignal, Signal } from '@lumino/signaling';
-
 import type {
   ConnectionState,
-  IConnection,
+  ICursor,
   IServerSentEvent,
   IStreamSink
 } from '../tokens';
 import { backoffMs } from './backoff';
 import { type IClock, systemClock } from './clock';
+import { parseObject } from './json';
 import { nameError } from './name';
 import { Parser } from './parser';
 import { type IRefusal, refusalOf } from './refusal';
@@ -38,41 +37,52 @@ export interface IStreamConnectionOptions {
   readonly request: RequestFunction;
   /** @defaultValue the browser's clock */
   readonly clock?: IClock;
+  /** Is told each new state. */
+  readonly onState?: (state: ConnectionState) => void;
+  /**
+   * Called when the sinks have got what one piece of the stream held; `null`, or when to read on. Until then the server
+   * keeps what follows.
+   */
+  readonly onDelivered?: () => Promise<void> | null;
 }
 
 /**
- * One connection for all streams of a page: opens it for the first, closes it after the last, and comes back after
- * every loss with the cursors of the streams that had caught up.
+ * One connection for many streams: opens it for the first, closes it after the last, and comes back after every loss
+ * with a cursor for each stream.
+ *
+ * #### Notes
+ * Knows neither Jupyter nor a page: it runs as it is in a page and in a worker.
  */
-export class StreamConnection implements IConnection {
+export class StreamConnection {
   constructor(options: IStreamConnectionOptions) {
     this._baseUrl = options.baseUrl;
     this._request = options.request;
     this._clock = options.clock ?? systemClock;
+    this._onState = options.onState ?? (() => undefined);
+    this._onDelivered = options.onDelivered ?? (() => null);
   }
 
   get state(): ConnectionState {
     return this._state;
   }
 
-  get stateChanged(): ISignal<IConnection, ConnectionState> {
-    return this._stateChanged;
-  }
-
+  /** The position up to which everything has been received, or `null`. */
   get lastEventId(): string | null {
     return this._lastEventId;
   }
 
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  add(stream: string, sink: IStreamSink): void {
+  /**
+   * Read a stream; connects when it is the first.
+   *
+   * @param cursor - how far the sink has come before, or `null`: read from the earliest event
+   * @throws when no stream can have this name
+   */
+  add(stream: string, sink: IStreamSink, cursor: ICursor | null = null): void {
     const error = nameError(stream);
     if (error !== null) {
       throw new Error(error);
     }
-    this._subscriptions.set(stream, new Subscription(stream, sink));
+    this._subscriptions.set(stream, new Subscription(stream, sink, cursor));
     if (this._state.kind === 'idle') {
       // Not at once: the other views of a page that opens join the same request.
       this._setState({ kind: 'connecting' });
@@ -82,6 +92,7 @@ export class StreamConnection implements IConnection {
     }
   }
 
+  /** Read a stream no more; the last one closes the connection. */
   remove(stream: string): void {
     this._subscriptions.delete(stream);
     if (this._subscriptions.size === 0) {
@@ -93,6 +104,7 @@ export class StreamConnection implements IConnection {
     }
   }
 
+  /** Do not wait for the next try. */
   retryNow(): void {
     const isResting = !['idle', 'connecting', 'open'].includes(
       this._state.kind
@@ -102,6 +114,7 @@ export class StreamConnection implements IConnection {
     }
   }
 
+  /** Look whether the connection is still alive, e.g. after the machine was asleep. */
   check(): void {
     if (this._state.kind === 'open') {
       this._watch(this._patienceMs / 2);
@@ -110,13 +123,10 @@ export class StreamConnection implements IConnection {
     }
   }
 
+  /** Close it; nobody is told anything any more. */
   dispose(): void {
-    if (!this._isDisposed) {
-      this._isDisposed = true;
-      this._hangUp();
-      this._subscriptions.clear();
-      Signal.clearData(this);
-    }
+    this._hangUp();
+    this._subscriptions.clear();
   }
 
   /** Open a new connection with every stream, each from where it stands. */
@@ -209,9 +219,19 @@ export class StreamConnection implements IConnection {
         await this._clock.breathe();
         busyMs = 0;
       }
+      await this._rest();
       if (signal.aborted) {
         return;
       }
+    }
+  }
+
+  /** Let those who read take their time; the server is not to blame for the silence. */
+  private async _rest(): Promise<void> {
+    const room = this._onDelivered();
+    if (room !== null) {
+      await room;
+      this._lastBytesAt = this._clock.now();
     }
   }
 
@@ -261,7 +281,7 @@ export class StreamConnection implements IConnection {
   private _deliver(): void {
     for (const subscription of this._joined.values()) {
       if (this._current(subscription.stream) !== undefined) {
-        subscription.deliver();
+        subscription.deliver(this._lastEventId, this._lastEventOrdinal);
       }
     }
   }
@@ -397,20 +417,18 @@ export class StreamConnection implements IConnection {
       this._lostAt = null;
     }
     this._state = state;
-    this._stateChanged.emit(state);
+    this._onState(state);
   }
 
   private readonly _baseUrl: string;
   private readonly _request: RequestFunction;
   private readonly _clock: IClock;
   private _patienceMs = PATIENCE * PING_INTERVAL_MS;
-  private readonly _stateChanged = new Signal<IConnection, ConnectionState>(
-    this
-  );
+  private readonly _onState: (state: ConnectionState) => void;
+  private readonly _onDelivered: () => Promise<void> | null;
   private _state: ConnectionState = { kind: 'idle' };
-  private _isDisposed = false;
 
-  /** What this page wants to read. */
+  /** What is wanted. */
   private readonly _subscriptions = new Map<string, Subscription>();
   /** What the server has been told for the connection under way. */
   private readonly _joined = new Map<string, Subscription>();
@@ -429,15 +447,4 @@ export class StreamConnection implements IConnection {
   private _lastBytesAt = 0;
   private _silenceMs = 0;
   private _lostAt: number | null = null;
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null
-      ? (value as Record<string, unknown>)
-      : {};
-  } catch {
-    return {};
-  }
 }

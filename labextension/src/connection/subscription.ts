@@ -1,93 +1,135 @@
-import type { IServerSentEvent, IStreamSink } from '../tokens';
-
-/** The number of an event within its stream, at the end of its position. */
-const NUMBER = /-(\d+)$/;
-
-interface IGapData {
-  readonly lost: { readonly to: number | null; readonly count: number | null };
-}
+import type { ICursor, IServerSentEvent, IStreamSink } from '../tokens';
+import { Overlap, readGapExtent } from './overlap';
+import { numberIn, ownPosition, readyCursor } from './position';
 
 /**
  * One stream within the connection: what was received of it, and from where it can be resumed.
  */
 export class Subscription {
+  /** @param cursor - how far the reader has come before, or `null` to read from the earliest event */
   constructor(
     readonly stream: string,
-    readonly sink: IStreamSink
-  ) {}
+    readonly sink: IStreamSink,
+    cursor: ICursor | null = null
+  ) {
+    this._cursor = cursor;
+    this._isCursorTold = cursor !== null;
+  }
 
   /** Take one event; it reaches the sink with {@link deliver}. */
   push(event: IServerSentEvent, ordinal: number): void {
-    this._batch.push(event);
     this._isFresh = false;
-    if (event.type === 'sse.ready') {
-      this._isReady = true;
-      const { cursor } = JSON.parse(event.data) as { cursor: string };
-      this._number = numberOf(cursor);
-    } else if (event.type === 'sse.gap') {
-      const { to, count } = (JSON.parse(event.data) as IGapData).lost;
-      // What producers lost has a count and no numbers.
-      this._number = to ?? (count === null ? null : this._number);
-    } else if (!event.type.startsWith('sse.')) {
-      this._count(event.id, ordinal);
+    if (event.id === null && !event.type.startsWith('sse.')) {
+      this._lastUnnumbered = ordinal;
     }
-  }
-
-  /** Hand what was pushed to the sink, in one call. */
-  deliver(): void {
-    if (this._batch.length > 0) {
-      const batch = this._batch;
-      this._batch = [];
-      this.sink.receive(batch);
+    const kept = this._overlap === null ? event : this._overlap.take(event);
+    if (kept === null) {
+      return;
+    }
+    if (kept === 'unknown') {
+      this._startOver();
+    }
+    const taken = kept === 'unknown' ? event : kept;
+    this._batch.push(taken);
+    if (taken.type === 'sse.ready') {
+      this._isReady = true;
+      this._moveTo(readyCursor(taken.data));
+    } else if (taken.type === 'sse.gap') {
+      this._recount(taken);
+    } else if (!taken.type.startsWith('sse.')) {
+      this._count(taken.id);
     }
   }
 
   /**
-   * What to ask the server for on the next connection: the rest after `cursor`, or everything.
+   * Hand what was pushed to the sink, in one call.
    *
-   * The connection's cursor stands for all its streams. With the number of this stream's last event in it, it is the
-   * stream's own, and the server can say exactly what is missing.
-   *
-   * While a stream replays, its events carry no id and no cursor covers them; such a stream is read again from its
-   * start and its sink forgets what it has.
-   *
-   * @param cursor - the last id of the connection, or `null`
-   * @param cursorOrdinal - the ordinal at which it came
+   * @param lastId - the last id of the connection, or `null`
+   * @param lastIdOrdinal - the ordinal at which it came
    */
-  resume(cursor: string | null, cursorOrdinal: number): string {
-    const isCovered =
-      cursor !== null && this._isReady && this._lastUnnumbered < cursorOrdinal;
-    if (isCovered) {
+  deliver(lastId: string | null, lastIdOrdinal: number): void {
+    this._cover(lastId, lastIdOrdinal);
+    const isCursorNews = !this._isCursorTold && this._cursor?.beyond === 0;
+    if (this._batch.length > 0 || isCursorNews) {
+      const batch = this._batch;
+      this._batch = [];
+      this._isCursorTold = this._cursor?.beyond === 0;
+      this.sink.receive(batch, this._cursor);
+    }
+  }
+
+  /**
+   * What to ask the server for on the next connection: the rest after the last position that covers this stream, less
+   * what was received beyond it; without such a position everything, and the sink forgets what it has.
+   */
+  resume(lastId: string | null, lastIdOrdinal: number): string {
+    this._cover(lastId, lastIdOrdinal);
+    if (this._cursor !== null) {
+      this._overlap = new Overlap(this._cursor);
       this.sink.resume();
-      return `${this.stream}@${cursor.replace(NUMBER, `-${this._number ?? 0}`)}`;
+      return `${this.stream}@${this._cursor.position}`;
     }
     if (!this._isFresh) {
       this._batch = [];
       this._isFresh = true;
       this._isReady = false;
-      this._number = null;
       this.sink.reset();
     }
     return `${this.stream}@earliest`;
   }
 
-  private _count(id: string | null, ordinal: number): void {
-    if (id === null) {
-      this._lastUnnumbered = ordinal;
-      this._number = this._number === null ? null : this._number + 1;
-    } else {
-      this._number = numberOf(id);
+  /** An id that came after everything of this stream stands for it too, once the stream has caught up. */
+  private _cover(lastId: string | null, lastIdOrdinal: number): void {
+    const isCovered =
+      lastId !== null && this._isReady && this._lastUnnumbered < lastIdOrdinal;
+    if (isCovered) {
+      const { n = null, beyond = 0 } = this._cursor ?? {};
+      const number = n === null ? null : n + beyond;
+      const position = ownPosition(lastId, number);
+      this._cursor = { position, beyond: 0, n: number };
     }
   }
 
+  private _count(id: string | null): void {
+    if (id !== null) {
+      this._moveTo(id);
+    } else if (this._cursor !== null) {
+      this._cursor = { ...this._cursor, beyond: this._cursor.beyond + 1 };
+      this._isCursorTold = false;
+    }
+  }
+
+  /** A position that is the stream's own stands for all of it up to here. */
+  private _moveTo(position: string | null): void {
+    if (position !== null) {
+      this._cursor = { position, beyond: 0, n: numberIn(position) };
+    }
+  }
+
+  /** A gap tells the number of the next event; what producers lost has a count and no numbers. */
+  private _recount(gap: IServerSentEvent): void {
+    const { next, count } = readGapExtent(gap.data);
+    if (this._cursor === null || (next === null && count !== null)) {
+      return;
+    }
+    const n = next === null ? null : next - 1 - this._cursor.beyond;
+    this._cursor = { ...this._cursor, n };
+  }
+
+  /** What was received cannot be told apart from what is missing: it is replayed, as far as it is still held. */
+  private _startOver(): void {
+    this._batch = [];
+    this._overlap = null;
+    this._cursor = this._cursor && { ...this._cursor, beyond: 0, n: null };
+    this.sink.reset();
+  }
+
   private _batch: IServerSentEvent[] = [];
+  private _cursor: ICursor | null;
+  /** Whether the sink knows a cursor that covers all it got. */
+  private _isCursorTold: boolean;
+  private _overlap: Overlap | null = null;
   private _isFresh = true;
   private _isReady = false;
   private _lastUnnumbered = -1;
-  /** The number of the last event received or told to be missing; `null` where it is not known. */
-  private _number: number | null = null;
-}
-
-function numberOf(position: string): number {
-  return Number(NUMBER.exec(position)?.[1] ?? 0);
 }

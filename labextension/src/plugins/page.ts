@@ -3,15 +3,13 @@ import type {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { IThemeManager } from '@jupyterlab/apputils';
-import { ServerConnection } from '@jupyterlab/services';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStateDB } from '@jupyterlab/statedb';
 import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { StreamConnection } from '../connection/connection';
+import type { TabConnection } from '../connection/sharing/tabConnection';
 import { type IModelLease, Streams } from '../model/streams';
-import type { IConnection } from '../tokens';
 import { Announcer } from '../views/announcer';
 import type { IViewActions, IViewContext } from '../views/context';
 import { TimeFormat } from '../views/format';
@@ -20,6 +18,7 @@ import { PaintClock } from '../views/paintClock';
 import { DEFAULT_SETTINGS, type IViewSettings } from '../views/settings';
 import { Theme } from '../views/theme';
 import { makeActions } from './actions';
+import { attachToPage, makeConnection } from './connection';
 import { StateMemory } from './stateMemory';
 
 export const PLUGIN_ID = 'jupyter_sse:plugin';
@@ -27,22 +26,16 @@ export const PLUGIN_ID = 'jupyter_sse:plugin';
 /** What all plugins of this package share. */
 export const IPage = new Token<Page>('jupyter_sse:IPage');
 
-/** The one connection, the models and what all cards of this page share. */
+/** The page's part in the one connection, the models and what all cards of this page share. */
 export class Page implements IViewContext {
   constructor(
-    serverSettings: ServerConnection.ISettings,
+    readonly connection: TabConnection,
     readonly actions: IViewActions,
     readonly memory: IViewMemory
   ) {
-    this.connection = new StreamConnection({
-      baseUrl: serverSettings.baseUrl,
-      request: (url, init) =>
-        ServerConnection.makeRequest(url, init, serverSettings)
-    });
     this.streams = new Streams(this.connection, () => this.settings);
   }
 
-  readonly connection: IConnection;
   readonly streams: Streams;
   readonly theme = new Theme();
   readonly paintClock = new PaintClock();
@@ -83,9 +76,8 @@ export const pagePlugin: JupyterFrontEndPlugin<Page> = {
     registry: ISettingRegistry | null,
     state: IStateDB | null
   ) => {
-    const { serverSettings } = app.serviceManager;
     const page = new Page(
-      serverSettings,
+      makeConnection(app.serviceManager),
       makeActions(app),
       new StateMemory(state)
     );
@@ -95,13 +87,7 @@ export const pagePlugin: JupyterFrontEndPlugin<Page> = {
       settings.changed.connect(configure);
       configure();
     });
-    // A network that is back, a laptop that wakes up: look at once.
-    window.addEventListener('online', () => page.connection.check());
-    document.addEventListener('visibilitychange', () => {
-      if (document.visibilityState === 'visible') {
-        page.connection.check();
-      }
-    });
+    attachToPage(page.connection);
     return page;
   }
 };
