@@ -85,7 +85,7 @@ pub struct Log {
     own_ids: OwnIds,
     /// `n` of the first event it ever took.
     birth: u64,
-    /// The hub's place when that came: no older position is known to be of this log, unless its numbers go on from before.
+    /// The hub's place when its numbers began, in this log or in one that it goes on from: no older position has a number of these.
     birth_seq: u64,
     /// `n` of the oldest held event; of the next one when none is held.
     first: u64,
@@ -102,18 +102,19 @@ pub struct Log {
 impl Log {
     /// An empty log.
     pub fn new(bounds: HistoryBounds) -> Self {
-        Self::resume(bounds, 0, 0)
+        Self::resume(bounds, 0, 0, 0)
     }
 
-    /// An empty log that goes on where another one stopped: after its event `n`, which stood at `seq`.
-    pub fn resume(bounds: HistoryBounds, n: u64, seq: u64) -> Self {
+    /// An empty log that goes on where another one stopped: after its event `n`, which stood at `seq`. No position up to `birth_seq` has
+    /// a number of these.
+    pub fn resume(bounds: HistoryBounds, n: u64, seq: u64, birth_seq: u64) -> Self {
         Self {
             bounds,
             blocks: Blocks::default(),
             entries: VecDeque::new(),
             own_ids: OwnIds::default(),
             birth: n + 1,
-            birth_seq: seq,
+            birth_seq,
             first: n + 1,
             history_first: n + 1,
             run_first: n + 1,
@@ -133,9 +134,14 @@ impl Log {
         self.birth
     }
 
+    /// The hub's place when its numbers began.
+    pub(crate) fn birth_seq(&self) -> u64 {
+        self.birth_seq
+    }
+
     /// Whether the number in a position at `seq` counts in this log. It does not where a stream of the same name is forgotten.
     pub fn is_own_number(&self, seq: u64, n: u64) -> bool {
-        n >= 1 && n < self.next() && (self.birth > 1 || seq > self.birth_seq)
+        n >= 1 && n < self.next() && seq > self.birth_seq
     }
 
     /// `n` of the oldest event held.

@@ -157,7 +157,9 @@ fn after(stream: &Stream, next: u64, seq: u64, is_exact: bool, text: &str) -> Re
     let before = holes.up_to(oldest.saturating_sub(1));
     let missing = oldest.saturating_sub(next);
     let count = match (known, before) {
-        (Some(known), Some(before)) if is_exact => Some(missing + before.saturating_sub(known)),
+        (Some(known), Some(before)) if is_exact => {
+            Some(missing.saturating_add(before.saturating_sub(known)))
+        }
         _ => None,
     };
     let gap = Gap {
@@ -195,7 +197,8 @@ pub(crate) fn resolve_missing(
         return None;
     }
     let is_own = matches!(start, Start::After(_));
-    let is_ours = is_own && position.n >= 1 && position.n <= last.n;
+    let is_number = (1..=last.n).contains(&position.n) && position.seq > last.birth_seq;
+    let is_ours = is_own && is_number;
     let missing = last.n.saturating_sub(position.n);
     Some(Gap {
         lost: (is_ours && missing > 0).then(|| (position.n + 1, last.n)),

@@ -317,8 +317,10 @@ impl State {
             producer,
             started_at: now,
         };
-        self.streams
-            .insert(key, Stream::new(name, self.options.history, run, last));
+        self.streams.insert(
+            key,
+            Stream::new(name, self.options.history, run, last, self.seq),
+        );
         self.names.insert(name.to_owned(), key);
         self.created.push(name.to_owned());
         Ok(key)

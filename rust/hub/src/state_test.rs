@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use jupyter_sse_codec::{EndReason, Epoch, RunKind};
+use jupyter_sse_codec::{EndReason, Epoch, Position, RunKind};
 
+use crate::control::{Gap, GapReason};
 use crate::log::Incoming;
 use crate::options::HubOptions;
+use crate::start::{Resolved, Start, resolve, resolve_missing};
 use crate::state::{Refusal, State, StreamKey};
 use crate::stream::ProducerInfo;
 
@@ -118,4 +120,52 @@ fn who_does_not_stop_is_ended_and_what_ended_is_kept_for_a_time() {
     assert_eq!(is_ended(&state), Some(true));
     state.keep_house(68_000);
     assert_eq!(is_ended(&state), None);
+}
+
+/// What a reader is told who comes back to `a` after this position.
+fn gap_after(state: &State, position: &Position) -> Option<Gap> {
+    let (start, epoch) = (Start::after(&position.to_string()), state.epoch());
+    match state.find("a") {
+        Some((_, stream)) => match resolve(stream, &start, epoch, state.seq()) {
+            Resolved::From { gap, .. } => gap,
+            Resolved::SeenEnd => None,
+        },
+        None => resolve_missing(&state.departed("a"), &start, epoch, state.seq()),
+    }
+}
+
+#[test]
+fn a_number_from_before_a_stream_was_forgotten_counts_nothing() {
+    let mut options = HubOptions {
+        live_window_bytes: 0,
+        max_streams: 1,
+        ..HubOptions::default()
+    };
+    options.history.events = 1;
+    let mut state = state(options);
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        let key = start(&mut state, name);
+        fill(&mut state, key, 1);
+        state.end_run(key, EndReason::Done, None, 0);
+    }
+    // A reader of several streams: it has all there is, of which `a` had one.
+    let position = Position {
+        epoch: *state.epoch(),
+        seq: state.seq(),
+        n: 1,
+    };
+    let key = start(&mut state, "a");
+    fill(&mut state, key, 3);
+    let gap = gap_after(&state, &position);
+    assert_eq!(
+        gap.map(|gap| (gap.reason, gap.count)),
+        Some((GapReason::Evicted, None))
+    );
+    state.end_run(key, EndReason::Done, None, 0);
+    start(&mut state, "g");
+    let gap = gap_after(&state, &position);
+    assert_eq!(
+        gap.map(|gap| (gap.reason, gap.count)),
+        Some((GapReason::Evicted, None))
+    );
 }

@@ -154,11 +154,18 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream with its first run, which goes on where an earlier one of its name stopped.
-    pub(crate) fn new(name: &str, bounds: HistoryBounds, run: Run, last: Last) -> Self {
+    /// A stream with its first run, which goes on where an earlier one of its name stopped. `hub_seq` is the newest position of the server.
+    pub(crate) fn new(
+        name: &str,
+        bounds: HistoryBounds,
+        run: Run,
+        last: Last,
+        hub_seq: u64,
+    ) -> Self {
+        let birth_seq = if last.n == 0 { hub_seq } else { last.birth_seq };
         Self {
             name: name.to_owned(),
-            log: Log::resume(bounds, last.n, last.seq),
+            log: Log::resume(bounds, last.n, last.seq, birth_seq),
             marks: VecDeque::from([run.clone()]),
             used_at: run.started_at,
             run,
@@ -253,6 +260,7 @@ impl Stream {
         Last {
             n: self.log.next() - 1,
             seq: self.log.newest_seq(),
+            birth_seq: self.log.birth_seq(),
             run: self.run.number,
             lost: self.holes.total(),
             lost_seq: self.holes.newest_seq(),
