@@ -32,7 +32,8 @@ help:
 	@echo "make setup        .venv with everything, both extensions enabled"
 	@echo "make lab          JupyterLab with the first notebook        [LAB_ARGS=…]"
 	@echo "make test         all tests: Rust, Python, TypeScript, JupyterLab in Chromium  [PYTEST_ARGS=…]"
-	@echo "make bench        the benchmarks, beside those of the peers [WHAT=send]"
+	@echo "make bench        the benchmarks, beside the peers in the same run [WHAT=fanout] [BENCH_ARGS=--quick]"
+	@echo "                  WHAT=soak SECONDS=600 and WHAT=threads only where asked for"
 	@echo "make lint         what CI would complain of"
 	@echo "make format       format all three languages"
 	@echo "make wheel        a wheel in $(WHEELS)/; make check-wheel installs it in a fresh environment"
@@ -90,7 +91,7 @@ browser: setup
 	fi
 
 bench: setup
-	$(BIN)/python -m benchmarks $(WHAT)
+	$(BIN)/python -m benchmarks $(WHAT) $(if $(SECONDS),--seconds $(SECONDS)) $(BENCH_ARGS)
 
 lint: setup $(NODE_MODULES)
 	$(BIN)/ruff check .

@@ -1,36 +1,116 @@
-"""`python -m benchmarks [PART …]`: run all parts, or those named, and print one table for each."""
+"""`python -m benchmarks [PART …]`: run all parts, or those named; print the table, write JSON and charts."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
-import platform
 import sys
-from datetime import UTC, datetime
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from benchmarks import send, sustained
+from benchmarks import machine
+from benchmarks.chart import signed
+from benchmarks.load import build
+from benchmarks.peers import PEERS, USUAL, environment
+from benchmarks.report import Part, Row, table
+from benchmarks.setting import Setting
 
-PARTS = {"send": send.run, "sustained": sustained.run}
+if TYPE_CHECKING:
+    from types import ModuleType
+
+USUAL_PARTS = (
+    "fanout",
+    "cpu",
+    "responsive",
+    "memory",
+    "opening",
+    "send",
+    "sustained",
+    "latency",
+    "encoder",
+    "decoder",
+    "replay",
+    "portable",
+    "growth",
+)
+LONG_PARTS = ("soak", "threads")
+"""On request only."""
+
+PLACE = Path(__file__).parent.parent / "docs" / "benchmarks"
 
 
 def main() -> int:
-    """Run the parts and print their tables; write everything as JSON where asked."""
+    """Run the parts; return how many could not be run."""
+    chosen = arguments()
+    setting = Setting(is_quick=chosen.quick, seconds=chosen.seconds, peers=tuple(chosen.peers))
+    about = machine.describe()
+    print(f"{signature(about)}, load {about['load_average']:.1f}\nlogs: {setting.folder}", flush=True)
+    build()
+    parts: dict[str, Part] = {}
+    failures = {}
+    for name in chosen.part or USUAL_PARTS:
+        try:
+            parts[name] = measured(name, setting)
+        except (RuntimeError, OSError) as failure:
+            failures[name] = str(failure)
+            print(f"{name} could not be measured: {failure}", flush=True)
+    rows = [row for part in parts.values() for row in part.rows]
+    if len(parts) > 1:
+        print(f"\n{table([*rows, *(Row(name, measured=f'failed: {why[:60]}') for name, why in failures.items())])}")
+    if not chosen.quick:
+        write(chosen.output, about | {"peers": environment.versions()}, parts)
+    return len(failures)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("part", nargs="*", metavar="PART", help=f"one or more of: {', '.join(PARTS)} (default: all)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    known = (*USUAL_PARTS, *LONG_PARTS)
+    parser.add_argument(
+        "part", nargs="*", metavar="PART", help=f"of {', '.join(known)} (default: all but the last two)"
+    )
+    parser.add_argument("--quick", action="store_true", help="small and short, to see that all runs; writes no files")
+    parser.add_argument("--seconds", type=float, default=600.0, help="how long the soak lasts")
+    parser.add_argument("--peers", nargs="*", default=USUAL, choices=PEERS, help=f"default: {' '.join(USUAL)}")
+    parser.add_argument("--output", type=Path, default=PLACE, help="where JSON and charts go")
     chosen = parser.parse_args()
-    unknown = set(chosen.part) - set(PARTS)
+    unknown = set(chosen.part) - set(known)
     if unknown:
-        parser.error(f"expected one of {', '.join(PARTS)}, got {', '.join(sorted(unknown))}")
-    print(f"{platform.platform()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-    results = {}
-    for name in chosen.part or PARTS:
-        print(f"\n== {name}: {PARTS[name].__doc__.splitlines()[0]}")
-        results[name] = PARTS[name]()
-    if chosen.json:
-        chosen.json.write_text(json.dumps(results, indent=1) + "\n")
-    return 0
+        parser.error(f"expected parts of {', '.join(known)}, got {', '.join(sorted(unknown))}")
+    return chosen
+
+
+def measured(name: str, setting: Setting) -> Part:
+    """Run one part and print what it has found."""
+    module: ModuleType = importlib.import_module(f"benchmarks.{name}")
+    print(f"\n== {name}: {module.run.__doc__.splitlines()[0]}", flush=True)
+    started = time.monotonic()
+    part = module.run(setting)
+    seconds = time.monotonic() - started
+    print(f"\n{table(part.rows)}\n{name} took {seconds:.0f} s", flush=True)
+    part.figures["seconds"] = seconds
+    return part
+
+
+def signature(about: dict[str, Any]) -> str:
+    """Return machine, versions and date in one line."""
+    return (
+        f"{about['cpu']}, {about['cores']} cores; jupyter_sse {about['jupyter_sse']} ({about['commit']}), "
+        f"Python {about['python']}; {about['date']}"
+    )
+
+
+def write(folder: Path, about: dict[str, Any], parts: dict[str, Part]) -> None:
+    """Write the figures of each part and its charts, machine and date in each file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in parts.items():
+        figures = {"machine": about, **part.as_json()}
+        folder.joinpath(f"{name}.json").write_text(json.dumps(figures, indent=1, default=str) + "\n")
+        for file, svg in part.charts.items():
+            folder.joinpath(file).write_text(signed(svg, signature(about)))
+    print(f"\nwritten to {folder}")
 
 
 if __name__ == "__main__":

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 
 class Kernel:
-    """Runs code in a kernel and brings what it prints as JSON."""
+    """Runs code in a kernel and brings what it prints as JSON.
 
-    def __init__(self, link_path: str) -> None:
+    Args:
+        link: The server's process id and the path of its hub's socket, ``<pid>:<path>``.
+    """
+
+    def __init__(self, link: str) -> None:
         self._manager = KernelManager()
-        environment = {**os.environ, "JUPYTER_SSE_LINK": f"{os.getpid()}:{link_path}"}
+        environment = {**os.environ, "JUPYTER_SSE_LINK": link}
         self._manager.start_kernel(env=environment, stderr=subprocess.DEVNULL)
         self._client = self._manager.client()
         self._client.start_channels()
@@ -79,7 +83,7 @@ def linked_kernel(**options: Any) -> Iterator[tuple[Hub, Kernel]]:
     """Give a hub (``options`` are its own) and a kernel that is linked to it."""
     with tempfile.TemporaryDirectory() as folder:
         hub = Hub(link_path=str(Path(folder) / "link"), **options)
-        kernel = Kernel(hub.link_path)
+        kernel = Kernel(f"{os.getpid()}:{hub.link_path}")
         try:
             yield hub, kernel
         finally:

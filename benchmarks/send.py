@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING
 
 from benchmarks.kernel import linked_kernel
+from benchmarks.report import Part, Row, middle, spread
+
+if TYPE_CHECKING:
+    from benchmarks.setting import Setting
 
 ROUNDS = 9
 """Rounds; the ways take turns in each, so that a busy moment of the machine hits all of them."""
@@ -29,27 +32,37 @@ def per_call(action, count):
     return (time.perf_counter() - start) / count * 1e6
 """
 
+OURS = "Stream.send, dict of 5 keys"
+COMM = "comm.send, the same dict"
 WAYS = {
-    "Stream.send, dict of 5 keys": ("stream.send(payload)", 20_000),
+    OURS: ("stream.send(payload)", 20_000),
     "Stream.send, text of 40 characters": ("stream.send('x' * 40)", 20_000),
-    "comm.send, the same dict": ("comm.send(payload)", 300),
+    COMM: ("comm.send(payload)", 300),
     "update_display, the same dict": ("display_handle.update(payload)", 100),
 }
+GOAL_US = 1.5
+GOAL_TIMES = 75
 
 
-def run() -> dict[str, Any]:
+def run(setting: Setting) -> Part:
     """One message, everything included, in µs of the kernel's time."""
     figures: dict[str, list[float]] = {name: [] for name in WAYS}
     with linked_kernel() as (_, kernel):
         kernel.run(PREPARE)
-        for _ in range(ROUNDS):
+        for _ in range(setting.pick(ROUNDS, 2)):
             for name, (call, count) in WAYS.items():
                 figures[name].append(kernel.run(f"print(json.dumps(per_call(lambda: {call}, {count})))"))
                 kernel.run("stream.flush()")
                 kernel.drain()
-    ours = median(figures["Stream.send, dict of 5 keys"])
-    print(f"{'':38}{'median µs':>10}{'min':>9}{'max':>9}{'of ours':>9}")
+    part = Part(figures={"us_per_message": figures})
+    ours = middle(figures[OURS])
     for name, values in figures.items():
-        middle = median(values)
-        print(f"{name:38}{middle:10.2f}{min(values):9.2f}{max(values):9.2f}{middle / ours:9.1f}")
-    return figures
+        row = Row(name, measured=f"{middle(values):.2f} µs", spread=spread(values, " µs"))
+        if name == OURS:
+            row.goal, row.reached = f"≤ {GOAL_US} µs", ours <= GOAL_US
+        else:
+            row.ratio = f"{middle(values) / ours:.3g} × ours"
+        if name == COMM:
+            row.goal, row.reached = f"≥ {GOAL_TIMES} × ours", middle(values) >= GOAL_TIMES * ours
+        part.rows.append(row)
+    return part

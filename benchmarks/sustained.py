@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.kernel import linked_kernel
+from benchmarks.machine import MIB, resident_bytes
+from benchmarks.report import Part, Row, middle, short, spread
+
+if TYPE_CHECKING:
+    from benchmarks.setting import Setting
 
 EVENTS = 1_000_000
 EVENT_BYTES = 150
+ROUNDS = 3
+GOAL = 500_000
 
 SEND = f"""
 import json, time
@@ -25,12 +32,6 @@ queued = time.perf_counter() - start
 stream.flush()
 print(json.dumps([queued, time.perf_counter() - start]))
 """
-
-
-def resident_mib(pid: int | str = "self") -> float:
-    """Return a process's resident memory in MiB."""
-    fields = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
-    return int(fields[1]) * 4096 / 2**20
 
 
 def read_all(hub: Any) -> tuple[int, int, float]:
@@ -51,22 +52,33 @@ def read_all(hub: Any) -> tuple[int, int, float]:
     return count, wrong, time.perf_counter() - start
 
 
-def run() -> dict[str, Any]:
-    """1,000,000 events of 150 bytes from one kernel to one subscriber, none lost, in order."""
+def one_round() -> dict[str, float]:
+    """Send everything once, from a new kernel to a new hub."""
     with linked_kernel() as (hub, kernel):
-        before = resident_mib(), resident_mib(kernel.pid)
+        before = resident_bytes(os.getpid()), resident_bytes(kernel.pid)
         sending = kernel.start(SEND)
         count, wrong, seconds = read_all(hub)
         sending.join()
-        after = resident_mib(), resident_mib(kernel.pid)
-    rate = count / seconds
-    print(f"{count:,} events in {seconds:.2f} s: {rate:,.0f}/s, {wrong} out of order")
-    print(f"resident memory grew by {after[0] - before[0]:.0f} MiB in the hub's process (history and reader)", end="")
-    print(f" and by {after[1] - before[1]:.0f} MiB in the kernel")
+        after = resident_bytes(os.getpid()), resident_bytes(kernel.pid)
     return {
-        "events": count,
+        "events_per_second": count / seconds,
         "wrong": wrong,
-        "seconds": seconds,
-        "hub_mib": after[0] - before[0],
-        "kernel_mib": after[1] - before[1],
+        "hub_mib": (after[0] - before[0]) / MIB,
+        "kernel_mib": (after[1] - before[1]) / MIB,
     }
+
+
+def run(setting: Setting) -> Part:
+    """1,000,000 events of 150 bytes from one kernel to one subscriber, none lost, in order."""
+    rounds = []
+    for _ in range(setting.pick(ROUNDS, 1)):
+        rounds.append(one_round())
+        print(", ".join(f"{name} {short(value)}" for name, value in rounds[-1].items()), flush=True)
+    rates = [one["events_per_second"] for one in rounds]
+    wrong = sum(one["wrong"] for one in rounds)
+    row = Row("one kernel → one subscriber, complete", f"≥ {short(GOAL)}/s", f"{short(middle(rates))}/s")
+    row.spread, row.reached = spread(rates, "/s"), wrong == 0 and middle(rates) >= GOAL
+    row.ratio = f"{wrong} out of order"
+    memory = Row("  memory for it", measured=f"kernel +{middle([one['kernel_mib'] for one in rounds]):.0f} MiB")
+    memory.ratio = f"hub and reader +{middle([one['hub_mib'] for one in rounds]):.0f} MiB (holds all 1,000,000)"
+    return Part([row, memory], {"rounds": rounds})

@@ -75,6 +75,9 @@ impl Arguments {
                 _ => return Err(format!("expected an option, got {name:?}\n{USAGE}")),
             }
         }
+        if found.mode == Mode::Read {
+            headers.push("Accept: text/event-stream".to_owned());
+        }
         if found.mode != Mode::Send {
             found.request = Some(Request::new(&url, &headers)?);
         }
