@@ -46,3 +46,22 @@ def give_up(stream: IOStream) -> None:
         with contextlib.suppress(OSError):
             stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     stream.close()
+
+
+def send_now(stream: IOStream, chunk: bytes) -> int:
+    """Write to the socket of a stream that holds nothing unsent; return how many bytes it took.
+
+    Where the connection is broken that is none: the stream itself finds out, and closes.
+    """
+    if stream.closed() or stream.writing():
+        return 0
+    try:
+        return stream.socket.send(chunk)
+    except OSError:
+        return 0
+
+
+def say_and_close(stream: IOStream, last: bytes) -> None:
+    """Close a connection, after ``last`` where all that was written before is out: else it would stand within it."""
+    send_now(stream, last)
+    stream.close()
