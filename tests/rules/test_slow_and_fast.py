@@ -86,6 +86,18 @@ def test_subscriber_that_wants_the_latest_goes_on_from_the_newest(site: Site, na
     check_that_all_is_accounted_for([block.json[0] for block in reader.blocks if block.is_event], gaps)
 
 
+def test_what_a_slow_subscriber_misses_is_counted_in_the_metrics(site: Site, name: str):
+    before = site.metrics()
+    with site.read(f"/{name}?wait=1", receive_bytes=SMALL_BUFFER) as reader:
+        sent = flood_until_it_stalls(site, name)
+        _, gaps = read_up_to(reader, sent)
+    after = site.metrics()
+    assert after["overflow_gaps"] - before["overflow_gaps"] == len(gaps)
+    lost = sum(gap.json["lost"]["count"] for gap in gaps)
+    assert after["overflow_lost"] - before["overflow_lost"] == lost
+    assert f"jupyter_sse_overflow_lost_total {float(after['overflow_lost'])}" in site.server.client.get("metrics").text
+
+
 def test_producer_never_waits_for_a_subscriber_of_a_shared_stream(site: Site, name: str):
     with site.read(f"/{name}?wait=1", receive_bytes=SMALL_BUFFER) as stalled:
         sent = flood_until_it_stalls(site, name)
