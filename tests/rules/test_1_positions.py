@@ -75,12 +75,16 @@ def test_own_id_takes_128_bytes_of_utf8_and_no_more(site: Site, name: str):
         assert site.describe(stream)["events"] == 1
 
 
-@pytest.mark.parametrize("character", ["\r", "\n", "\0"], ids=["CR", "LF", "NUL"])
-def test_own_id_with_cr_lf_or_nul_is_refused(site: Site, name: str, character: str):
+UNSENDABLE = ["a\rb", "a\nb", "a\0b", "a\x01b", "\x7f", " a", "a ", "\t"]
+"""CR, LF and NUL would break the wire; the others the header in which a reader sends the id back."""
+
+
+@pytest.mark.parametrize("own", UNSENDABLE)
+def test_own_id_with_cr_lf_nul_or_what_no_header_carries_is_refused(site: Site, name: str, own: str):
     producer = site.open(name)
     with pytest.raises(SSEError, match="id") as refused:
-        producer.send("refused", id=f"a{character}b")
-    assert repr(f"a{character}b") in str(refused.value)
+        producer.send("refused", id=own)
+    assert repr(own) in str(refused.value)
     producer.send("intact", id="ab")
     assert site.link.flush(20)
     with site.read(f"/{name}") as reader:

@@ -43,8 +43,8 @@ impl Field {
 pub enum EncodeError {
     /// CR or LF in a field of one line: it would end the field and inject another.
     LineBreak(Field),
-    /// NUL in the id: readers ignore such an id.
-    Nul,
+    /// The id has control characters, or a space at an end: no reader could send it back in a header (RFC 9110, 5.5).
+    NoHeader,
     /// A field of one line is too long.
     TooLong {
         /// Which.
@@ -72,7 +72,7 @@ impl EncodeError {
     pub const fn field(&self) -> &'static str {
         match self {
             Self::LineBreak(field) | Self::TooLong { field, .. } => field.as_str(),
-            Self::Nul | Self::ReservedId => Field::Id.as_str(),
+            Self::NoHeader | Self::ReservedId => Field::Id.as_str(),
             Self::ReservedType => Field::Event.as_str(),
             Self::TooLarge { .. } => "data",
         }
@@ -82,7 +82,9 @@ impl EncodeError {
     pub fn expected(&self) -> String {
         match self {
             Self::LineBreak(_) => "one line of text".to_owned(),
-            Self::Nul => "text without NUL".to_owned(),
+            Self::NoHeader => {
+                "text without control characters, and without a space at either end".to_owned()
+            }
             Self::TooLong { limit, .. } => format!("at most {limit} bytes of UTF-8"),
             Self::ReservedType => format!("a type that does not begin with {RESERVED_PREFIX:?}"),
             Self::ReservedId => "an id that has not the form of an end id".to_owned(),
@@ -94,7 +96,7 @@ impl EncodeError {
     pub const fn remedy(&self) -> &'static str {
         match self {
             Self::LineBreak(_) => "text of several lines belongs into data",
-            Self::Nul => "remove the NUL, readers would ignore the id",
+            Self::NoHeader => "remove them, readers send the id back in a header",
             Self::TooLong { .. } => "shorten it, or put it into data",
             Self::ReservedType => "choose another type, this prefix is kept for control events",
             Self::ReservedId => "choose another id, this form tells readers that a stream is over",
@@ -143,7 +145,7 @@ pub fn check_event_type(event: &str) -> Result<(), EncodeError> {
 ///
 /// # Errors
 ///
-/// A line break, NUL, the form of [`crate::end_id`], or more than [`MAX_ID_BYTES`].
+/// A line break, what no header carries, the form of [`crate::end_id`], or more than [`MAX_ID_BYTES`].
 pub fn check_id(id: &str) -> Result<(), EncodeError> {
     let field = Field::Id;
     if id.len() > MAX_ID_BYTES {
@@ -154,13 +156,20 @@ pub fn check_id(id: &str) -> Result<(), EncodeError> {
         })
     } else if memchr2(b'\r', b'\n', id.as_bytes()).is_some() {
         Err(EncodeError::LineBreak(field))
-    } else if id.contains('\0') {
-        Err(EncodeError::Nul)
+    } else if !is_header_value(id.as_bytes()) {
+        Err(EncodeError::NoHeader)
     } else if is_end_id(id) {
         Err(EncodeError::ReservedId)
     } else {
         Ok(())
     }
+}
+
+/// Whether a header carries this text as it is: a server answers 400 to control characters, and leaves out spaces at the ends.
+fn is_header_value(text: &[u8]) -> bool {
+    let is_space = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let is_control = |&byte: &u8| byte.is_ascii_control() && byte != b'\t';
+    !is_space(text.first()) && !is_space(text.last()) && !text.iter().any(is_control)
 }
 
 /// Checks that [`encode_body`] or [`encode_json_body`] of the same values takes at most `max_event_bytes`.

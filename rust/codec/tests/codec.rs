@@ -179,11 +179,22 @@ fn fields_that_would_inject_others_are_refused() {
         );
         assert_eq!(check_id(text), Err(EncodeError::LineBreak(Field::Id)));
     }
-    assert_eq!(check_id("a\0b"), Err(EncodeError::Nul));
     assert_eq!(check_event_type("sse.gap"), Err(EncodeError::ReservedType));
     assert_eq!(check_event_type("sse"), Ok(()));
     assert_eq!(check_id("0123456789a-end-1"), Err(EncodeError::ReservedId));
     assert_eq!(check_id("0123456789a-1-1"), Ok(()));
+}
+
+#[test]
+fn ids_that_no_header_carries_are_refused() {
+    for id in [
+        "a\0b", "\u{1}", "a\u{1f}", "\u{7f}b", "\t", " a", "a ", "a\t", " ",
+    ] {
+        assert_eq!(check_id(id), Err(EncodeError::NoHeader), "{id:?}");
+    }
+    for id in ["", "a b", "a\tb", "\u{85}", "\u{a0}a\u{a0}", "größe"] {
+        assert_eq!(check_id(id), Ok(()), "{id:?}");
+    }
 }
 
 #[test]
