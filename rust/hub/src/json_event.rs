@@ -391,7 +391,7 @@ mod tests {
             (r#"{"data": 1, "event": "sse.end"}"#, "\"sse.\""),
             (
                 r#"{"data": 1, "id": "a\u0000b"}"#,
-                "id: expected text without NUL",
+                "id: expected text without control characters",
             ),
             (
                 r#"{"data": 1, "id": 1.5}"#,
