@@ -3,6 +3,8 @@
 //! Pure: it reads the state and appends bytes; who writes them where is the reactor's matter. A subscription owns cursors, never a
 //! queue, so a slow one costs nothing and being live is nothing but a replay at the tail.
 
+mod choice;
+
 use std::time::Duration;
 
 use jupyter_sse_codec::{Position, end_id};
@@ -26,9 +28,6 @@ pub const MAX_STREAMS: usize = 1000;
 /// The bounds of a keep-alive's interval, in milliseconds: what streams ask for is not trusted with the hub's timers.
 const LEAST_PING_INTERVAL: u64 = 50;
 const MOST_PING_INTERVAL: u64 = 24 * 3600 * 1000;
-
-/// How many events are looked at while the state is held, by a reader that wants only the newest of each type.
-const LOOKS: u64 = 4096;
 
 /// What a subscriber asked for.
 #[derive(Debug, Clone, Default)]
@@ -254,18 +253,6 @@ impl Subscription {
         Some(state.tokens.expires_at(token).unwrap_or_default())
     }
 
-    /// Wants fewer events than there are.
-    pub(crate) fn is_conflating(&self) -> bool {
-        self.pace.is_some()
-    }
-
-    /// What is held back need not wait for its time.
-    pub(crate) fn hurry(&mut self) {
-        if let Some(pace) = &mut self.pace {
-            pace.hurry();
-        }
-    }
-
     /// Appends a keep-alive.
     pub(crate) fn ping(&self, state: &State, now: Now, out: &mut Vec<u8>) {
         if !self.wants.control {
@@ -319,45 +306,6 @@ impl Subscription {
         let pace = self.pace.as_ref().filter(|_| self.owes(state));
         let release = pace.map(Pace::next_at);
         telling.into_iter().chain(release).min()
-    }
-
-    /// Whether anything is there that was not written.
-    fn owes(&self, state: &State) -> bool {
-        let is_owed = |cursor: &Cursor| {
-            let stream = cursor.stream(state);
-            stream.is_some_and(|stream| !cursor.is_caught_up(stream))
-        };
-        self.cursors.iter().any(is_owed)
-    }
-
-    /// Chooses what is to be written, for a reader that wants only the newest of each type, and releases it when its time has come.
-    /// Returns `false` where there is more to look at.
-    fn choose(&mut self, state: &State, now: Now) -> bool {
-        if self.pace.is_none() || self.cursors.iter().any(Cursor::is_releasing) {
-            return true;
-        }
-        let (mut room, mut is_full) = (LOOKS, false);
-        for cursor in &mut self.cursors {
-            let Some(stream) = cursor.stream(state) else {
-                continue;
-            };
-            match cursor.look_ahead(stream, room) {
-                Some(looks) => room -= looks,
-                None => is_full = true,
-            }
-        }
-        if room == 0 && !is_full {
-            return false;
-        }
-        let is_owing = self.owes(state);
-        let Some(pace) = &mut self.pace else {
-            return true;
-        };
-        if is_owing && (is_full || now.mono >= pace.next_at()) {
-            pace.begin(now.mono);
-            self.cursors.iter_mut().for_each(Cursor::release);
-        }
-        true
     }
 
     fn open(&mut self, out: &mut Vec<u8>) {
