@@ -26,12 +26,14 @@ DATA_SOURCES := $(shell find jupyter_sse.data/data/etc -type f)
 # Jupyter refuses to run as root unless told; in a container there is nobody else.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help setup lab test test-rust test-python test-lab browser bench lint format wheel check-wheel clean
+.PHONY: help setup lab test test-rust test-python test-lab browser fuzz miri bench lint format wheel check-wheel clean
 
 help:
 	@echo "make setup        .venv with everything, both extensions enabled"
 	@echo "make lab          JupyterLab with the first notebook        [LAB_ARGS=…]"
 	@echo "make test         all tests: Rust, Python, TypeScript, JupyterLab in Chromium  [PYTEST_ARGS=…]"
+	@echo "make fuzz         fuzz what reads bytes from outside         [SECONDS=20, for each target]"
+	@echo "make miri         the hub's log under Miri; needs nightly Rust"
 	@echo "make bench        the benchmarks, beside the peers in the same run [WHAT=fanout] [BENCH_ARGS=--quick]"
 	@echo "                  WHAT=soak SECONDS=600 and WHAT=threads only where asked for"
 	@echo "make lint         what CI would complain of"
@@ -60,6 +62,30 @@ lab: setup
 	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LAB_ARGS)
 
 test: test-rust test-lab test-python
+
+# Every target of the fuzzer for so many seconds. It needs a C++ compiler, and neither nightly Rust nor sanitizers: hub and
+# codec have no unsafe code. What it finds stands in rust/fuzz/artifacts; the corpus that is kept is run by `make test` too.
+FUZZ_SECONDS := $(or $(SECONDS),20)
+FUZZ_TARGETS := blocks decoder encoder frames links posts texts
+CARGO_FUZZ := $(CURDIR)/$(VENV)/cargo
+
+$(CARGO_FUZZ)/bin/cargo-fuzz:
+	cargo install --quiet --locked --root $(CARGO_FUZZ) cargo-fuzz
+
+fuzz: $(CARGO_FUZZ)/bin/cargo-fuzz
+	@command -v c++ >/dev/null || { echo "expected a C++ compiler for libFuzzer, found none; install g++ or clang"; exit 1; }
+	@cd rust/fuzz && PATH="$(CARGO_FUZZ)/bin:$$PATH" && for target in $(FUZZ_TARGETS); do \
+		mkdir -p target/corpus/$$target && \
+		cargo fuzz run --sanitizer none $$target target/corpus/$$target corpus/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 || exit 1; \
+	done
+
+# The log and what stands in it, in an interpreter that sees undefined behaviour.
+miri:
+	@cargo +nightly miri --version >/dev/null 2>&1 || \
+		{ echo "expected Miri, found none; rustup toolchain install nightly --component miri,rust-src"; exit 1; }
+	cd rust && PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation \
+		cargo +nightly miri test --locked -p jupyter-sse-hub --lib -- log:: blocks:: holes:: own_ids:: departed:: block::
 
 test-rust:
 	cd rust && cargo test --locked --workspace --exclude jupyter-sse-python

@@ -51,7 +51,8 @@ pub(crate) struct Tally {
 impl std::ops::AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.gaps += other.gaps;
-        self.lost += other.lost;
+        // Kernels say how many they lost: any number.
+        self.lost = self.lost.saturating_add(other.lost);
         self.conflated += other.conflated;
     }
 }
@@ -60,7 +61,8 @@ impl Counters {
     /// Adds what a reader did not get between two looks at it.
     pub(crate) fn count_missed(&mut self, before: Tally, after: Tally) {
         self.overflow_gaps += after.gaps - before.gaps;
-        self.overflow_lost += after.lost - before.lost;
+        let lost = after.lost.saturating_sub(before.lost);
+        self.overflow_lost = self.overflow_lost.saturating_add(lost);
         self.conflated += after.conflated - before.conflated;
     }
 

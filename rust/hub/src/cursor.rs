@@ -275,7 +275,8 @@ impl Cursor {
 
     /// The reader goes on with event `to`; `lost` events were lost by producers before it.
     fn miss(&mut self, reason: GapReason, to: u64, lost: u64) {
-        let missing = to.saturating_sub(self.next) + lost.saturating_sub(self.lost);
+        let lost_here = lost.saturating_sub(self.lost);
+        let missing = to.saturating_sub(self.next).saturating_add(lost_here);
         let range = (to > self.next).then(|| (self.next, to - 1));
         let gap = match self.gap.take() {
             Some(earlier) => Gap {
@@ -306,7 +307,10 @@ impl Cursor {
         };
         if gap.requested.is_none() {
             self.missed.gaps += 1;
-            self.missed.lost += gap.count.unwrap_or_default();
+            self.missed.lost = self
+                .missed
+                .lost
+                .saturating_add(gap.count.unwrap_or_default());
         }
         let entry = self.stream(state).and_then(|it| it.log.entry(self.next));
         let resumed = entry.map(|it| format!("{}-{}-{}", state.epoch(), it.seq, self.next));

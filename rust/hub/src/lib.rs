@@ -23,6 +23,8 @@ mod counters;
 mod cursor;
 mod departed;
 mod door;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gone_links;
 pub mod holes;
 mod hub;
