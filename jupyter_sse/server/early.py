@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from tornado.concurrent import Future
@@ -19,6 +20,9 @@ LINGER = 5.0
 
 To close at once would reset the connection: a sender that is still writing could lose the answer.
 """
+
+KEEP_ALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""A sender is asked after so many seconds of silence, then every so many, and given up after so many questions."""
 
 
 class EarlyAnswer(SSEHandler):
@@ -81,6 +85,12 @@ class EarlyAnswer(SSEHandler):
         done.set_result(None)
         return done
 
+    def watch_sender(self) -> None:
+        """Have the system ask now and then whether a sender that says nothing for long is still there."""
+        stream = self.request.connection.stream
+        if stream is not None and not stream.closed():
+            keep_alive(stream.socket)
+
     def is_sending(self) -> bool:
         """Tell whether more of the body may come: not where its sender waits for a word."""
         is_waiting = self.request.headers.get("Expect", "").lower() == "100-continue" and not self.received_bytes
@@ -110,9 +120,23 @@ class EarlyAnswer(SSEHandler):
         IOLoop.current().remove_timeout(self._lingering)
         if not self._finished:
             self.finish()
+        # Tornado closes what it has not read to its end; where it has, what the answer said is to be done.
+        stream = self.request.connection.stream
+        if stream is not None and not stream.writing():
+            stream.close()
 
     def on_connection_close(self) -> None:
         """Note that nobody is there any more."""
         super().on_connection_close()
         if self._lingering is not None:
             self.stop_lingering()
+
+
+def keep_alive(sender: socket.socket) -> None:
+    """Let a connection break whose other side is gone without a word: nothing is written to it that could fail."""
+    if sender.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEP_ALIVE.items():
+        if hasattr(socket, name):
+            sender.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -59,6 +59,7 @@ class PublishHandler(EarlyAnswer):
         try:
             await super().prepare()
             await self.begin(*self.path_args)
+            self.watch_sender()
         except Exception as cause:  # noqa: BLE001 - whatever it is, the sender is told
             self.refuse(cause)
 
