@@ -130,11 +130,12 @@ impl Portable {
 
     /// What readers hold back for a time need not wait.
     pub(crate) fn hurry(&self) {
-        let all = &lock(&self.readers).all;
-        let readers: Vec<(u64, Arc<Mutex<Reader>>)> = all
-            .iter()
-            .map(|(&id, entry)| (id, Arc::clone(&entry.reader)))
-            .collect();
+        let readers: Vec<Ready> = {
+            let readers = lock(&self.readers);
+            let all = readers.all.iter();
+            all.map(|(&id, entry)| (id, Arc::clone(&entry.reader)))
+                .collect()
+        };
         for (id, reader) in readers {
             let is_holding = {
                 let subscription = &mut lock(&reader).subscription;

@@ -85,3 +85,28 @@ fn who_takes_it_slowly_has_time_and_who_takes_nothing_holds_nobody_up() {
     assert!(all.len() > 1_000_000 && ends_with_retry(&all));
     assert!(read_all(&mut stalled).len() < 1_000_000);
 }
+
+#[test]
+fn what_a_portable_reader_wanted_later_it_gets_when_the_server_stops() {
+    let hub = start();
+    publish(&hub, "a", &["1"]);
+    let mut query = single("a", None);
+    query.wants.conflate = Some(Duration::from_secs(3600));
+    hub.attach_portable(hub.subscribe(query).unwrap(), Vec::new());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let take = |text: &[u8]| {
+        loop {
+            assert!(Instant::now() < deadline);
+            for piece in hub.drain() {
+                hub.drained(piece.id);
+                if piece.bytes.windows(text.len()).any(|it| it == text) {
+                    return;
+                }
+            }
+        }
+    };
+    take(b"data: 1\n\n");
+    publish(&hub, "a", &["2", "3"]);
+    hub.hurry_portable();
+    take(b"data: 3\n\n");
+}
