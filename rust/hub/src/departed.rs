@@ -34,10 +34,11 @@ pub(crate) struct Departed {
 
 impl Departed {
     pub(crate) fn remember(&mut self, name: &str, last: Last) {
-        self.names.insert(name.to_owned(), last);
-        if self.names.len() > MAX_NAMES {
+        // Not this one, however old its newest event is: readers who are connected have not looked since.
+        if self.names.len() >= MAX_NAMES {
             self.forget_older_half();
         }
+        self.names.insert(name.to_owned(), last);
     }
 
     /// Where the stream of this name stopped; what holds for all that are forgotten where nothing is known of it.
@@ -69,6 +70,21 @@ impl Departed {
 #[cfg(test)]
 mod tests {
     use super::{Departed, Last, MAX_NAMES};
+
+    #[test]
+    fn a_stream_that_has_just_gone_is_remembered_however_old_its_events_are() {
+        let mut departed = Departed::default();
+        let last = |seq| Last {
+            n: 3,
+            seq,
+            ..Last::default()
+        };
+        for number in 1..=MAX_NAMES as u64 {
+            departed.remember(&number.to_string(), last(number + 10));
+        }
+        departed.remember("old", last(1));
+        assert_eq!(departed.last("old").n, 3);
+    }
 
     #[test]
     fn what_is_forgotten_still_bounds_cursors_and_runs() {

@@ -45,7 +45,7 @@ pub(crate) struct GoneLinks {
 impl GoneLinks {
     /// A link is gone that had come so far.
     pub(crate) fn remember(&mut self, id: LinkId, heard: Heard) {
-        if heard.last_seq > 0 {
+        if heard.last_seq > 0 || !heard.refused.is_empty() {
             self.links.push_back((id, heard));
         }
         if self.links.len() > MAX_LINKS {

@@ -336,6 +336,20 @@ fn a_key_that_was_refused_stays_refused_for_what_came_under_it_is_lost() {
 }
 
 #[test]
+fn a_key_stays_refused_also_where_nothing_of_the_sequence_came() {
+    let mut state = state();
+    link_up(&mut state, MAIN, "k");
+    link_up(&mut state, OTHER, "else");
+    open(&mut state, MAIN, 1, RunKind::Run, "a");
+    open(&mut state, OTHER, 5, RunKind::Run, "a");
+    state.link_gone(&OTHER, 1000);
+    state.link_gone(&MAIN, 1000);
+    link_up(&mut state, OTHER, "else");
+    let again = opened(&open(&mut state, OTHER, 5, RunKind::Run, "a"));
+    assert!(again[0].1.contains("owned"), "{again:?}");
+}
+
+#[test]
 fn who_joins_with_a_shorter_history_leaves_no_more_than_the_live_window() {
     let options = HubOptions {
         live_window_bytes: 0,
