@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from jupyter_sse._rust import Hub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from benchmarks.server import JupyterServer
 
 
 class Kernel:
@@ -31,10 +34,14 @@ class Kernel:
         self._manager = KernelManager()
         environment = {**os.environ, "JUPYTER_SSE_LINK": link}
         self._manager.start_kernel(env=environment, stderr=subprocess.DEVNULL)
-        self._client = self._manager.client()
-        self._client.start_channels()
-        self._client.wait_for_ready(timeout=60)
+        self.connect(self._manager.client())
         self.pid = self._manager.provisioner.pid
+
+    def connect(self, client: Any) -> None:
+        """Talk to the kernel over a client of jupyter_client."""
+        self._client = client
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
 
     def run(self, code: str, timeout: float = 300.0) -> Any:
         """Run ``code``; return what it printed last, read as JSON.
@@ -76,6 +83,22 @@ class Kernel:
                 self._client.get_iopub_msg(timeout=0)
             except queue.Empty:
                 return
+
+
+class ServedKernel(Kernel):
+    """A kernel that a Jupyter server has started, as for a notebook."""
+
+    def __init__(self, server: JupyterServer) -> None:
+        self._server = server
+        self._id = server.ask("api/kernels", "POST")["id"]
+        client = BlockingKernelClient(connection_file=str(server.runtime / f"kernel-{self._id}.json"))
+        client.load_connection_file()
+        self.connect(client)
+
+    def close(self) -> None:
+        """End the kernel."""
+        self._client.stop_channels()
+        self._server.ask(f"api/kernels/{self._id}", "DELETE")
 
 
 @contextmanager

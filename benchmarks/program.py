@@ -130,10 +130,10 @@ def accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def get_json(url: str, headers: dict[str, str] | None = None, timeout: float = 120.0) -> Any:
-    """Return the JSON at a URL of this machine."""
-    request = urllib.request.Request(url, headers=headers or {})
+def get_json(url: str, headers: dict[str, str] | None = None, method: str = "GET", timeout: float = 120.0) -> Any:
+    """Return the JSON that a server of this machine answers with; None where it answers nothing."""
+    request = urllib.request.Request(url, headers=headers or {}, method=method)
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     with urllib.request.urlopen(request, timeout=timeout, context=trusting) as response:
-        return json.load(response)
+        return json.loads(response.read() or b"null")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import jupyter_sse as sse
 from benchmarks.schedule import obey
@@ -23,8 +22,6 @@ def main() -> None:
             stream.send(text)
 
     obey(put_all, stream.flush)
-    # The stream's end would close its readers.
-    time.sleep(0)
 
 
 if __name__ == "__main__":

@@ -102,9 +102,18 @@ class JupyterServer:
         return Address(f"{self.scheme}://127.0.0.1:{self.port}/{path}", (f"Authorization: token {self.token}",))
 
     @property
+    def runtime(self) -> Path:
+        """Return the folder where kernels are found."""
+        return self.folder / "jupyter_runtime_dir"
+
+    def ask(self, path: str, method: str) -> Any:
+        """Send a request with its login; return the JSON that comes."""
+        return get_json(self.at(path).url, {"Authorization": f"token {self.token}"}, method)
+
+    @property
     def link(self) -> str:
         """What kernels are told in ``JUPYTER_SSE_LINK``."""
-        (path,) = (self.folder / "jupyter_runtime_dir").glob("*-sse.sock")
+        (path,) = self.runtime.glob("*-sse.sock")
         return f"{self.pid}:{path}"
 
     def close(self) -> None:
