@@ -333,6 +333,23 @@ describe('StreamConnection', () => {
     expect((await change()).remove).toEqual(['a']);
   });
 
+  it('reads a stream that it had left over a new connection, so that late events count for nothing', async () => {
+    connection.add('a', new Sink());
+    connection.add('b', new Sink());
+    const first = (await arrival()).accept();
+    await untilState('open');
+    connection.remove('a');
+    await change();
+    const again = new Sink();
+    connection.add('a', again);
+    first.write('event: a:message\ndata: late\n\n');
+    const second = await arrival();
+    expect(second.streams).toEqual(['b@earliest', 'a@earliest']);
+    second.accept('c2', 'event: a:message\ndata: new\n\n');
+    await again.until('message=new');
+    expect(again.seen).not.toContain('message=late');
+  });
+
   it('reconnects with all streams when the server cannot change the connection', async () => {
     server.changeStatus = 404;
     connection.add('a', new Sink());

@@ -76,13 +76,20 @@ interface IClaim {
 /** What a view would know of its stream. */
 export class TestSink implements IStreamSink {
   values: unknown[] = [];
+  /** The values and, as text, the counts of what is missing between them. */
+  story: unknown[] = [];
   controls: string[] = [];
   lost: number | null = 0;
   resets = 0;
   portions = 0;
 
+  get newest(): unknown {
+    return this.values.at(-1);
+  }
+
   reset(): void {
     this.values = [];
+    this.story = [];
     this.lost = 0;
     this.resets++;
   }
@@ -96,6 +103,7 @@ export class TestSink implements IStreamSink {
     for (const { type, data } of events) {
       if (type === 'sse.gap') {
         const { count } = parseObject(data).lost as { count: number | null };
+        this.story.push(String(count));
         this.lost =
           this.lost === null || count === null ? null : this.lost + count;
       }
@@ -103,6 +111,7 @@ export class TestSink implements IStreamSink {
         this.controls.push(type);
       } else {
         this.values.push(JSON.parse(data));
+        this.story.push(this.newest);
       }
     }
   }

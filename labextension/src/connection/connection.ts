@@ -5,6 +5,7 @@ import type {
   IStreamSink
 } from '../tokens';
 import { backoffMs } from './backoff';
+import { readerOf } from './body';
 import { type IClock, systemClock } from './clock';
 import { parseObject } from './json';
 import { nameError } from './name';
@@ -197,7 +198,7 @@ export class StreamConnection {
         this._retryMs = retryMs;
       }
     });
-    const reader = body.getReader();
+    const reader = readerOf(body, signal);
     let busyMs = 0;
     for (;;) {
       const { done, value } = await reader.read();
@@ -347,7 +348,6 @@ export class StreamConnection {
       if (wanted === undefined) {
         remove.push(stream);
       } else if (wanted !== subscription) {
-        // Left and joined again: late events of the first time would count twice. A new connection tells them apart.
         this._connect();
         return;
       }
@@ -356,6 +356,10 @@ export class StreamConnection {
       if (!this._joined.has(subscription.stream)) {
         add.push(subscription);
       }
+    }
+    if (add.some(({ stream }) => this._left.has(stream))) {
+      this._connect();
+      return;
     }
     if (add.length + remove.length > 0) {
       const abort = this._abort;
@@ -381,7 +385,10 @@ export class StreamConnection {
     );
     // Before the answer, because the first events may overtake it.
     add.forEach(one => this._joined.set(one.stream, one));
-    remove.forEach(stream => this._joined.delete(stream));
+    remove.forEach(stream => {
+      this._joined.delete(stream);
+      this._left.add(stream);
+    });
     const url = `${this._baseUrl}api/sse/connections/${encodeURIComponent(this._connectionId ?? '')}`;
     try {
       const response = await this._request(url, {
@@ -410,6 +417,7 @@ export class StreamConnection {
     this._cancelChange = null;
     this._connectionId = null;
     this._joined.clear();
+    this._left.clear();
   }
 
   private _setState(state: ConnectionState): void {
@@ -432,6 +440,11 @@ export class StreamConnection {
   private readonly _subscriptions = new Map<string, Subscription>();
   /** What the server has been told for the connection under way. */
   private readonly _joined = new Map<string, Subscription>();
+  /**
+   * What was read over the connection under way and is no more. Late events of it may be on their way: should it be
+   * wanted again, they would count as new. A new connection tells them apart.
+   */
+  private readonly _left = new Set<string>();
   private _connectionId: string | null = null;
 
   private _lastEventId: string | null = null;

@@ -1,6 +1,6 @@
 import type { ICursor, IServerSentEvent, IStreamSink } from '../tokens';
-import { Overlap, readGapExtent } from './overlap';
-import { numberIn, ownPosition, readyCursor } from './position';
+import { Overlap } from './overlap';
+import { Progress } from './progress';
 
 /**
  * One stream within the connection: what was received of it, and from where it can be resumed.
@@ -12,7 +12,7 @@ export class Subscription {
     readonly sink: IStreamSink,
     cursor: ICursor | null = null
   ) {
-    this._cursor = cursor;
+    this._progress = new Progress(cursor);
     this._isCursorTold = cursor !== null;
   }
 
@@ -31,14 +31,9 @@ export class Subscription {
     }
     const taken = kept === 'unknown' ? event : kept;
     this._batch.push(taken);
-    if (taken.type === 'sse.ready') {
-      this._isReady = true;
-      this._moveTo(readyCursor(taken.data));
-    } else if (taken.type === 'sse.gap') {
-      this._recount(taken);
-    } else if (!taken.type.startsWith('sse.')) {
-      this._count(taken.id);
-    }
+    this._isReady ||= taken.type === 'sse.ready';
+    this._progress.take(taken);
+    this._isCursorTold &&= this._cursor?.beyond === 0;
   }
 
   /**
@@ -83,49 +78,28 @@ export class Subscription {
     const isCovered =
       lastId !== null && this._isReady && this._lastUnnumbered < lastIdOrdinal;
     if (isCovered) {
-      const { n = null, beyond = 0 } = this._cursor ?? {};
-      const number = n === null ? null : n + beyond;
-      const position = ownPosition(lastId, number);
-      this._cursor = { position, beyond: 0, n: number };
+      this._progress.cover(lastId);
     }
-  }
-
-  private _count(id: string | null): void {
-    if (id !== null) {
-      this._moveTo(id);
-    } else if (this._cursor !== null) {
-      this._cursor = { ...this._cursor, beyond: this._cursor.beyond + 1 };
-      this._isCursorTold = false;
-    }
-  }
-
-  /** A position that is the stream's own stands for all of it up to here. */
-  private _moveTo(position: string | null): void {
-    if (position !== null) {
-      this._cursor = { position, beyond: 0, n: numberIn(position) };
-    }
-  }
-
-  /** A gap tells the number of the next event; what producers lost has a count and no numbers. */
-  private _recount(gap: IServerSentEvent): void {
-    const { next, count } = readGapExtent(gap.data);
-    if (this._cursor === null || (next === null && count !== null)) {
-      return;
-    }
-    const n = next === null ? null : next - 1 - this._cursor.beyond;
-    this._cursor = { ...this._cursor, n };
   }
 
   /** What was received cannot be told apart from what is missing: it is replayed, as far as it is still held. */
   private _startOver(): void {
     this._batch = [];
     this._overlap = null;
-    this._cursor = this._cursor && { ...this._cursor, beyond: 0, n: null };
+    this._progress.cursor = this._cursor && {
+      ...this._cursor,
+      beyond: 0,
+      n: null
+    };
     this.sink.reset();
   }
 
+  private get _cursor(): ICursor | null {
+    return this._progress.cursor;
+  }
+
   private _batch: IServerSentEvent[] = [];
-  private _cursor: ICursor | null;
+  private readonly _progress: Progress;
   /** Whether the sink knows a cursor that covers all it got. */
   private _isCursorTold: boolean;
   private _overlap: Overlap | null = null;

@@ -1,9 +1,11 @@
-import type { ICursor, IServerSentEvent } from '../../tokens';
+import type { IServerSentEvent } from '../../tokens';
+import { readerOf } from '../body';
 import type { IClock } from '../clock';
 import type { RequestFunction } from '../connection';
 import { Overlap } from '../overlap';
 import { Parser } from '../parser';
-import { numberIn, readyCursor } from '../position';
+import { numberIn } from '../position';
+import { Progress } from '../progress';
 import { refusalOf } from '../refusal';
 import type { Reader } from './reader';
 import type { IStand } from './share';
@@ -58,6 +60,7 @@ export class CatchUp {
     } else if (!reader.isFresh) {
       reader.reset();
     }
+    this._progress = new Progress(reader.cursor);
     try {
       return await this._read(await this._open());
     } catch {
@@ -104,7 +107,7 @@ export class CatchUp {
       onId: () => undefined,
       onRetry: () => undefined
     });
-    const body = response.body.getReader();
+    const body = readerOf(response.body, this._abort.signal);
     for (;;) {
       const { done, value } = await body.read();
       if (this._abort.signal.aborted) {
@@ -141,43 +144,39 @@ export class CatchUp {
   private _take(event: IServerSentEvent): void {
     const kept = this._overlap === null ? event : this._overlap.take(event);
     if (kept === null) {
-      this._count(event);
+      this._pass(event);
       return;
     }
     if (kept === 'unknown') {
       this._deliver();
       this._overlap = null;
       this.reader.reset();
+      this._progress.cursor &&= {
+        ...this._progress.cursor,
+        beyond: 0,
+        n: null
+      };
     }
     const taken = kept === 'unknown' ? event : kept;
     this._batch.push(taken);
-    if (taken.type === 'sse.ready') {
-      this._isReady = true;
-      this._moveTo(readyCursor(taken.data));
-    }
-    this._count(taken);
+    this._isReady ||= taken.type === 'sse.ready';
+    this._progress.take(taken);
   }
 
-  /** Each event of a stream that is read alone has its position, those that the reader has got before included. */
-  private _count({ type, id }: IServerSentEvent): void {
+  /** Of what the reader has got before, too, each event has its position here. */
+  private _pass({ id, type }: IServerSentEvent): void {
     if (id !== null && !type.startsWith('sse.')) {
-      this._moveTo(id);
-    }
-  }
-
-  private _moveTo(position: string | null): void {
-    if (position !== null) {
       const beyond = this._overlap?.left ?? 0;
-      this._cursor = { position, beyond, n: numberIn(position) };
+      this._progress.cursor = { position: id, beyond, n: numberIn(id) };
     }
   }
 
   private _deliver(): void {
     const { reader } = this;
-    if (this._batch.length > 0 || this._cursor !== null) {
-      reader.receive(this._batch, this._cursor ?? reader.cursor);
+    const { cursor } = this._progress;
+    if (this._batch.length > 0 || cursor !== reader.cursor) {
+      reader.receive(this._batch, cursor);
       this._batch = [];
-      this._cursor = null;
       reader.member.flush();
     }
   }
@@ -202,7 +201,7 @@ export class CatchUp {
   private _overlap: Overlap | null = null;
   private _isReady = false;
   private _batch: IServerSentEvent[] = [];
-  /** How far the reader has come with the batch, where that is news. */
-  private _cursor: ICursor | null = null;
+  /** How far the reader has come with the batch. */
+  private _progress = new Progress(null);
   private _cancelPatience: () => void = () => undefined;
 }

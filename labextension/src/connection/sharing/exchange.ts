@@ -141,6 +141,7 @@ export class Exchange {
     this._catchUp?.stop();
     this._cancelNext?.();
     this._cancelPatience?.();
+    this._onRoom?.();
     this._members.forEach((stopWatching, member) => {
       stopWatching();
       member.close();
