@@ -26,8 +26,6 @@ from jupyter_sse.transport import split_address
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-COMMANDS = ("list", "stop", "view", "url")
-
 
 @magics_class
 class SSEMagics(Magics):
@@ -157,7 +155,18 @@ class StreamList:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises what IPython shows in one line."""
+    """Raises what IPython shows in one line.
+
+    Attributes:
+        commands: The parsers of its commands, by their names.
+    """
+
+    commands: dict[str, _Parser]
+
+    @property
+    def takes_name(self) -> bool:
+        """Whether a stream's name is among its arguments."""
+        return any(action.dest == "name" for action in self._actions)
 
     def error(self, message: str) -> NoReturn:
         usage = " ".join(self.format_usage().split())
@@ -217,6 +226,7 @@ def _cell_parser() -> _Parser:
 
 
 def _command_parser() -> _Parser:
+    """Return the parser of `%sse`: a command is a parser here and a method of its name, and is completed by itself."""
     parser = _Parser("%sse", description="Event streams.", add_help=False)
     _add_help(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
@@ -231,6 +241,7 @@ def _command_parser() -> _Parser:
     url.add_argument("name", metavar="NAME")
     for command in commands.choices.values():
         _add_help(command)
+    parser.commands = commands.choices
     return parser
 
 
@@ -275,11 +286,12 @@ def _runtime_folder() -> Path:
 def _complete(_shell: object, event: Any) -> list[str]:
     """Complete the commands, and the names of streams."""
     words = event.line.split()
+    commands = _command_parser().commands
     if len(words) + event.line.endswith(" ") <= 2:
-        return [*COMMANDS, "help"]
+        return [*commands, "help"]
     if words[1] == "help":
-        return list(COMMANDS)
-    if words[1] not in COMMANDS[1:]:
+        return list(commands)
+    if words[1] not in commands or not commands[words[1]].takes_name:
         return []
     try:
         return [one["name"] for one in client().request("list", timeout=0.5).body]
