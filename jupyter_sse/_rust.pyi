@@ -37,7 +37,8 @@ class ServerSentEvent:
                 dispatched by its readers, it only carries its other fields.
             event: The type, one line that does not begin with "sse."; without it readers see "message".
             id: What a returning reader names to resume: one line of at most 128 bytes without control characters,
-                and without a space at either end, as a header carries it; an int becomes its text. A stream gives an event without id, or with an empty one, its position.
+                and without a space at either end, as a header carries it; an int becomes its text. A stream gives an
+                event without id, or with an empty one, its position.
             retry: The reconnection time that readers are told, in milliseconds.
             comment: Text that is seen in the raw stream only.
 
