@@ -171,6 +171,9 @@ class PortableSockets:
         except StreamClosedError:
             return
         written.add_done_callback(partial(self._on_written, reader))
+        if stream.closed():
+            # The write has found the connection broken.
+            return
         self._unfinished[reader] = progress(stream)
         self._look_later()
 

@@ -30,7 +30,9 @@ def progress(stream: IOStream) -> tuple[int, int]:
 
 
 def queued_bytes(stream: IOStream) -> int:
-    """Return how many bytes the system holds for the reader; 0 where it does not say."""
+    """Return how many bytes the system holds for the reader; 0 where it does not say, or the stream is closed."""
+    if stream.closed():
+        return 0
     try:
         import fcntl
         import termios
