@@ -8,6 +8,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
 from jupyter_sse._rust import Hub
@@ -50,6 +51,9 @@ async def read_among_the_broken() -> bytes:
         pass
     for _, far in broken:
         reset(far)
+    # At once: in the loop's next turn it would know who is gone.
+    IOLoop.current().remove_handler(hub.portable_fileno())
+    portable._begin_pass()
     healthy.setblocking(False)
     received = b""
     async with asyncio.timeout(10):

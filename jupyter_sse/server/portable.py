@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from tornado.ioloop import IOLoop
 from tornado.iostream import StreamClosedError
+from tornado.log import app_log
 
 from jupyter_sse.server.unsent import bound_unsent, give_up, progress, say_and_close, send_now
 
@@ -134,7 +135,7 @@ class PortableSockets:
         while length < SLICE:
             piece = next(self._pieces, None)
             if piece is not None:
-                self._write(*piece)
+                self._give(*piece)
             elif not self._begin_round(self._length + length):
                 self._end_pass(self._length + length)
                 return
@@ -153,6 +154,15 @@ class PortableSockets:
     def _end_pass(self, length: float) -> None:
         self._next_pass = IOLoop.current().time() + window_after(length)
         self._watch()
+
+    def _give(self, reader: int, chunk: bytes, is_last: bool) -> None:
+        """Write a piece; whatever is wrong with one connection, the others get theirs."""
+        try:
+            self._write(reader, chunk, is_last)
+        except Exception:
+            app_log.exception("jupyter_sse: a portable reader is given up")
+            if (stream := self._streams.get(reader)) is not None:
+                stream.close()
 
     def _write(self, reader: int, chunk: bytes, is_last: bool) -> None:
         stream = self._streams.get(reader)
