@@ -63,10 +63,10 @@ export interface IStreamSink {
 }
 
 /**
- * The one stream connection of this page.
+ * This page's part in the one stream connection of its browser.
  *
  * #### Notes
- * Plain data in, plain data out: an implementation may live in a worker.
+ * Plain data in, plain data out: who holds the connection may be a worker or another tab.
  */
 export interface IConnection extends IDisposable {
   readonly state: ConnectionState;

@@ -1,7 +1,13 @@
+import { readFile } from 'node:fs/promises';
+
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { CREDIT } from '../src/connection/sharing/member';
-import type { ToHolder, ToTab } from '../src/connection/sharing/message';
+import {
+  type ToHolder,
+  type ToTab,
+  VERSION
+} from '../src/connection/sharing/message';
 import { channelPort, type TabPort } from '../src/connection/sharing/port';
 import { Switchboard } from '../src/connection/sharing/switchboard';
 import { TabConnection } from '../src/connection/sharing/tabConnection';
@@ -169,6 +175,16 @@ describe('the holder of a connection where there are no locks', () => {
     await eventually(() => expect(sink.values).toEqual([1]));
     browser.end();
     await hub.stop();
+  });
+});
+
+describe('the version in the names of workers and locks', () => {
+  it('is that of the package', async () => {
+    const file = new URL('../package.json', import.meta.url);
+    const { version } = JSON.parse(await readFile(file, 'utf8')) as {
+      version: string;
+    };
+    expect(VERSION).toBe(version);
   });
 });
 

@@ -127,6 +127,7 @@ def test_eight_tabs_with_live_views_hold_one_connection_and_get_every_event(
         assert len(tabs[0][0].connection()["shared"]["tabs"]) == 8
 
         # With a connection for each tab this would wait for ever: a browser makes six to a host.
+        tabs[0][0].page.bring_to_front()
         tabs[0][0].run_code("print(1 + 1)")
         tabs[0][0].save()
 

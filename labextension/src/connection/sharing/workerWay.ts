@@ -15,10 +15,16 @@ export function workerWay(baseUrl: string): IWay | null {
   return {
     name: 'worker',
     take: events => {
-      // The worker of another build has another address, that of another version another name, too.
-      const worker = new SharedWorker(new URL('./worker.js', import.meta.url), {
-        name: `jupyter_sse ${VERSION} ${baseUrl}`
-      });
+      let worker: SharedWorker;
+      try {
+        // The worker of another build has another address, that of another version another name, too.
+        worker = new SharedWorker(new URL('./worker.js', import.meta.url), {
+          name: `jupyter_sse ${VERSION} ${baseUrl}`
+        });
+      } catch (error) {
+        events.failed(String(error));
+        return () => undefined;
+      }
       worker.onerror = () => events.failed('the worker could not be loaded');
       events.found(channelPort(worker.port), 'worker');
       return () => worker.port.close();
