@@ -337,6 +337,15 @@ impl Client {
         }
     }
 
+    /// The hub has forgotten the stream, and counts from 1 again: what this reader has not read of it may go untold.
+    pub(super) fn unsettle(&mut self, name: &str) {
+        for places in [&mut self.places, &mut self.saved] {
+            if let Some(place) = places.get_mut(name) {
+                *place = Place::After(place.least(), false);
+            }
+        }
+    }
+
     /// Another server: what was known of the streams of the last one counts no more.
     pub(super) fn forget_all(&mut self) {
         self.owed.clear();

@@ -233,6 +233,13 @@ impl World {
         let published = self.published.get_mut(name).unwrap();
         if stream.log.birth() == 1 && stream.log.next() == 1 {
             published.has_two_counts |= self.is_linked && published.len() > 0;
+            if published.has_two_counts {
+                // Here it forgets after four streams, not ten thousand: within one turn, what some have not read.
+                self.journal.count_one("forgotten");
+                for client in &mut self.clients {
+                    client.unsettle(name);
+                }
+            }
             published.renumber();
         }
         published.run_start = published.len();
