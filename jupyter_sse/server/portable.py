@@ -159,7 +159,7 @@ class PortableSockets:
         """Write a piece; whatever is wrong with one connection, the others get theirs."""
         try:
             self._write(reader, chunk, is_last)
-        except Exception:
+        except Exception:  # noqa: BLE001 - see above
             app_log.exception("jupyter_sse: a portable reader is given up")
             if (stream := self._streams.get(reader)) is not None:
                 stream.close()
