@@ -55,6 +55,16 @@ def test_id_is_the_producers_own_when_it_gave_one_else_the_position(site: Site, 
         ]
 
 
+def test_own_id_that_comes_again_in_a_posted_stream_is_the_events_own(site: Site, name: str):
+    """Readers keep the last id for events that have none; who posts says for each event whether it has one."""
+    positions = site.post(name, "id: x\ndata: 1\n\ndata: 2\n\nid: x\ndata: 3\n\n")
+    with site.read(f"/{name}") as reader:
+        assert [block.id for block in reader.events(3)] == ["x", positions[1], "x"]
+    with site.read(f"/{name}?ids=position", "x") as reader:
+        assert site.publish(name, 4)
+        assert reader.values(1) == [4]
+
+
 def test_ids_position_asks_for_positions_always(site: Site, name: str):
     positions = site.post(name, "id: mine\ndata: 1\n\ndata: 2\n\nid: also-mine\ndata: 3\n\n")
     with site.read(f"/{name}?ids=position") as reader:
