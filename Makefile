@@ -35,7 +35,7 @@ help:
 	@echo "make fuzz         fuzz what reads bytes from outside         [SECONDS=20, for each target]"
 	@echo "make miri         the hub's log under Miri; needs nightly Rust"
 	@echo "make bench        the benchmarks, beside the peers in the same run [WHAT=fanout] [BENCH_ARGS=--quick]"
-	@echo "                  WHAT=soak SECONDS=600 and WHAT=threads only where asked for"
+	@echo "                  only where asked for: WHAT=soak SECONDS=600, WHAT=threads, WHAT=page"
 	@echo "make lint         what CI would complain of"
 	@echo "make format       format all three languages"
 	@echo "make wheel        a wheel in $(WHEELS)/; make check-wheel installs it in a fresh environment"
@@ -116,7 +116,7 @@ browser: setup
 		$(BIN)/python -m playwright install chromium; \
 	fi
 
-bench: setup
+bench: setup $(if $(filter page,$(WHAT)),browser)
 	$(BIN)/python -m benchmarks $(WHAT) $(if $(SECONDS),--seconds $(SECONDS)) $(BENCH_ARGS)
 
 lint: setup $(NODE_MODULES)

@@ -35,8 +35,8 @@ USUAL_PARTS = (
     "portable",
     "growth",
 )
-LONG_PARTS = ("soak", "threads")
-"""On request only."""
+LONG_PARTS = ("soak", "threads", "page")
+"""On request only: they take long, or a browser."""
 
 PLACE = Path(__file__).parent.parent / "docs" / "benchmarks"
 
@@ -69,7 +69,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     known = (*USUAL_PARTS, *LONG_PARTS)
     parser.add_argument(
-        "part", nargs="*", metavar="PART", help=f"of {', '.join(known)} (default: all but the last two)"
+        "part", nargs="*", metavar="PART", help=f"of {', '.join(known)} (default: all but the last three)"
     )
     parser.add_argument("--quick", action="store_true", help="small and short, to see that all runs; writes no files")
     parser.add_argument("--seconds", type=float, default=600.0, help="how long the soak lasts")

@@ -18,7 +18,7 @@ READERS = 1_000
 RATE = 8
 """Events a second: each goes out before the next comes."""
 
-SECONDS = 3.0
+SECONDS = 2.0
 ROUNDS = 5
 GOAL = 1.3
 

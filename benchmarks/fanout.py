@@ -42,7 +42,7 @@ def run(setting: Setting) -> Part:
         servers: list[Server] = [ours, *peers, stack.enter_context(Limit(setting))]
         for count in counts:
             # Who could not serve fewer is not asked again.
-            able = [server for server in servers if all(one[0] for one in found.get(server.name, {}).values())]
+            able = [server for server in servers if all(map(any, found.get(server.name, {}).values()))]
             for name, trials in at_count(setting, able, count).items():
                 found.setdefault(name, {})[count] = trials
     return report(found, counts)
@@ -59,22 +59,23 @@ def at_count(setting: Setting, servers: list[Server], count: int) -> dict[str, l
             except RuntimeError as refused:
                 print(f"N={count:6,}  {server.name}: {refused}", flush=True)
                 trials[server.name].append(None)
-        for turn in range(setting.pick(ROUNDS, 1)):
+        for _ in range(setting.pick(ROUNDS, 1)):
             for server in servers:
-                if server.name not in readers or (turn and trials[server.name][0] is None):
+                # Twice "none" will do.
+                if server.name not in readers or trials[server.name] == [None, None]:
                     continue
-                best = one_turn(server, readers[server.name], trials[server.name], turn)
+                best = one_turn(server, readers[server.name], trials[server.name])
                 trials[server.name].append(best)
                 print(f"N={count:6,}  {server.name:22}{told(best)}", flush=True)
     return trials
 
 
-def one_turn(server: Server, readers: Readers, before: list[Trial | None], turn: int) -> Trial | None:
-    """Search in the first round, go on from there in the others."""
-    if turn == 0:
+def one_turn(server: Server, readers: Readers, before: list[Trial | None]) -> Trial | None:
+    """Search until something is found, go on from there in the other rounds."""
+    known = [trial.rate for trial in before if trial is not None]
+    if not known:
         guess = GUESSES.get(server.name, OTHER_GUESS) / readers.connections
         return search(server, readers, SECONDS, guess)
-    known = [trial.rate for trial in before if trial is not None]
     return refine(server, readers, LONGER, middle(known))
 
 
@@ -120,9 +121,9 @@ def report(found: dict[str, dict[int, list[Trial | None]]], counts: tuple[int, .
 def row(name: str, count: int, trials: list[Trial], rates: dict[str, dict[int, float]]) -> Row:
     """Return one server's row for one number of readers."""
     what = f"N = {count:,}: {name}"
-    if not trials:
+    rate = rates[name][count]
+    if not rate:
         return Row(what, measured="none")
-    rate = middle([trial.deliveries for trial in trials])
     p99 = middle([trial.p99_ms for trial in trials])
     made = Row(
         what, measured=f"{short(rate)}/s, p99 {p99:.0f} ms", spread=spread([trial.deliveries for trial in trials])

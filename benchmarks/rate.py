@@ -83,11 +83,11 @@ def search(server: Server, readers: Readers, seconds: float, guess: float) -> Tr
 
 def refine(server: Server, readers: Readers, seconds: float, known: float) -> Trial | None:
     """Return the same for a rate that was found before: a few steps up, or down."""
-    best = climb(server, readers, seconds, known, STEP, most=3)
-    for _ in range(4):
+    best = climb(server, readers, seconds, known, STEP, most=2)
+    for step in (STEP, STEP, STEP, STRIDE, STRIDE, STRIDE):
         if best is not None:
             break
-        known /= STEP
+        known /= step
         best = climb(server, readers, seconds, known, STEP, most=1)
     return best
 

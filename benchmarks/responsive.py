@@ -21,7 +21,7 @@ READERS = 1_000
 RATE = 4_000
 """Events a second: 4 million deliveries, more than one core can."""
 
-SECONDS = 6.0
+SECONDS = 4.0
 ROUNDS = 5
 GOAL = 1.5
 

@@ -13,26 +13,38 @@ class Poster:
     """One connection. Answers are counted by a thread, so that posting never waits for one."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._port = port
         self._posted = self._answered = 0
         self._answers = threading.Condition()
-        threading.Thread(target=self._count_answers, daemon=True).start()
+        self._connect()
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", self._port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._posted = self._answered = 0
+        threading.Thread(target=self._count_answers, args=(self._socket,), daemon=True).start()
 
     def put_all(self, texts: list[str]) -> None:
         """Post each text."""
         head = "POST /publish HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "
         self._posted += len(texts)
-        self._socket.sendall("".join(f"{head}{len(text)}\r\n\r\n{text}" for text in texts).encode())
+        requests = "".join(f"{head}{len(text)}\r\n\r\n{text}" for text in texts).encode()
+        try:
+            self._socket.sendall(requests)
+        except ConnectionError:
+            # nginx ends a connection that was silent for long.
+            self._connect()
+            self._posted = len(texts)
+            self._socket.sendall(requests)
 
     def flush(self) -> None:
         """Wait until everything is answered."""
         with self._answers:
             self._answers.wait_for(lambda: self._answered >= self._posted, timeout=30)
 
-    def _count_answers(self) -> None:
+    def _count_answers(self, connection: socket.socket) -> None:
         tail = b""
-        while received := self._socket.recv(1 << 16):
+        while received := connection.recv(1 << 16):
             text = tail + received
             with self._answers:
                 self._answered += text.count(b"HTTP/1.1 2")
