@@ -70,7 +70,8 @@ def bar(x: float, wide: float, value: float | None, y: Scale, color: str) -> lis
     """Return one bar and what stands above it."""
     floor = HEIGHT - BOTTOM
     if not value:
-        return [text(x + wide / 2, floor - 4, "none", "middle", "small")]
+        words = text(0, 0, "none", kind="small")
+        return [f'<g transform="translate({x + wide / 2 + 3:.1f} {floor - 4:.1f}) rotate(-90)">{words}</g>']
     top = y(value)
     return [
         f'<rect x="{x:.1f}" y="{top:.1f}" width="{wide - 2:.1f}" height="{floor - top:.1f}" fill="{color}"/>',
