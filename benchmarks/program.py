@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -52,6 +53,8 @@ class Program:
                 preexec_fn=partial(settle, cores, niceness),
             )
         self.pid = self._process.pid
+        # Also where what was to close it could not be made.
+        atexit.register(self.close)
 
     def __enter__(self) -> Program:
         return self
@@ -61,6 +64,7 @@ class Program:
 
     def close(self) -> None:
         """End it: with its input where it listens to that, else with a signal; it has five seconds."""
+        atexit.unregister(self.close)
         if self._process.stdin is None:
             self._process.send_signal(signal.SIGTERM)
         else:
