@@ -22,7 +22,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// How often slow readers read, and how often it is looked whether everything has come.
 const TICK: Duration = Duration::from_millis(20);
 /// Who has no answer by then has failed.
-const ANSWER_WITHIN: u64 = 60_000_000_000;
+const ANSWER_WITHIN: u64 = 300_000_000_000;
 
 /// An `end` that waits.
 struct Ending {
