@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 
 /// The most types of one stream that are held. With one more, what is held does not wait for its time.
 pub(crate) const MAX_TYPES: usize = 64;
+/// The most bytes of their names, for the same reason: a name may be long, and each reader keeps its own.
+pub(crate) const MAX_TYPES_BYTES: usize = 4 << 10;
 
 /// When a reader is written to.
 #[derive(Debug)]
@@ -69,16 +71,22 @@ pub(crate) struct Held {
 impl Held {
     /// Looks at the next event. Returns `false` where it cannot be held before others are released.
     pub(crate) fn look_at(&mut self, kind: &[u8], n: u64) -> bool {
-        let has_room = self.newest.len() < MAX_TYPES;
-        match self.newest.iter_mut().find(|(held, _)| **held == *kind) {
-            Some((_, newest)) => {
-                *newest = n;
-                self.left_out += 1;
-            }
-            None if has_room => self.newest.push((kind.into(), n)),
-            None => return false,
+        if let Some((_, newest)) = self.newest.iter_mut().find(|(held, _)| **held == *kind) {
+            *newest = n;
+            self.left_out += 1;
+            return true;
         }
-        true
+        let has_room = self.has_room_for(kind);
+        if has_room {
+            self.newest.push((kind.into(), n));
+        }
+        has_room
+    }
+
+    fn has_room_for(&self, kind: &[u8]) -> bool {
+        let bytes: usize = self.newest.iter().map(|(held, _)| held.len()).sum();
+        self.newest.is_empty()
+            || self.newest.len() < MAX_TYPES && bytes + kind.len() <= MAX_TYPES_BYTES
     }
 
     /// What is held is to be written.

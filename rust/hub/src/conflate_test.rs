@@ -8,7 +8,7 @@ use std::time::Duration;
 use jupyter_sse_codec::{Decoder, EndReason, Epoch, RunKind, encode_body};
 use serde_json::Value;
 
-use super::{Held, Lost, MAX_TYPES};
+use super::{Held, Lost, MAX_TYPES, MAX_TYPES_BYTES};
 use crate::clock::Now;
 use crate::log::Incoming;
 use crate::options::{HistoryBounds, HubOptions};
@@ -44,6 +44,20 @@ fn what_is_held_has_a_bound_on_its_types() {
     assert!(held.look_at(b"0", 100));
     held.release();
     assert!(held.look_at(b"one more", 101));
+}
+
+#[test]
+fn what_is_held_has_a_bound_on_the_bytes_of_its_types() {
+    let mut held = Held::default();
+    let long = |letter: u8| vec![letter; MAX_TYPES_BYTES / 2];
+    assert!(held.look_at(&long(b'a'), 1));
+    assert!(held.look_at(&long(b'b'), 2));
+    assert!(!held.look_at(b"c", 3));
+    assert!(held.look_at(&long(b'a'), 3));
+    held.release();
+    // Whatever its length, one can be held: else nothing would go on.
+    assert!(held.look_at(&[b'd'; MAX_TYPES_BYTES + 1], 4));
+    assert!(!held.look_at(b"c", 5));
 }
 
 #[test]
