@@ -1,5 +1,6 @@
 //! The handle of a hub: what handlers and bindings call. No call waits for I/O; each holds the state's lock for microseconds.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -23,7 +24,7 @@ use crate::query::{Query, subscribe};
 use crate::random;
 use crate::reactor::{Reactor, WAKER};
 use crate::reader::lock;
-use crate::report::Report;
+use crate::report::{Question, Report};
 use crate::shared::{Command, Shared};
 use crate::socket::Socket;
 use crate::state::{Refusal, State};
@@ -234,13 +235,22 @@ impl Hub {
     /// # Errors
     ///
     /// It does not answer.
-    pub fn readers(&self, user: Option<&str>) -> io::Result<Value> {
-        let mut reports = self.ask_for_reports(None)?;
+    pub fn readers(&self, user: Option<&str>) -> io::Result<String> {
+        let mut reports = self.ask_for_reports(Question {
+            user: user.map(str::to_owned),
+            ..Question::default()
+        })?;
         reports.sort_by(|one, two| (one.since, &one.id).cmp(&(two.since, &two.id)));
         let now = self.shared.clock.now();
-        let is_asked_for = |report: &&Report| user.is_none_or(|user| report.user == user);
-        let shown = reports.iter().filter(is_asked_for);
-        Ok(shown.map(|report| report.to_json(now)).collect())
+        // One value at a time: of thousands of readers with hundreds of streams each, all at once are gigabytes.
+        let mut text = String::from("[");
+        for report in reports {
+            let separator = if text.len() > 1 { "," } else { "" };
+            // A text takes all that is written to it.
+            let _ = write!(text, "{separator}{}", report.to_json(now));
+        }
+        text.push(']');
+        Ok(text)
     }
 
     /// One stream as JSON, with the backlog of the reader that is furthest behind. The hub's thread is asked, as by [`Hub::readers`].
@@ -252,7 +262,10 @@ impl Hub {
         let Some(mut stream) = self.stream(name) else {
             return Ok(None);
         };
-        let reports = self.ask_for_reports(Some(name))?;
+        let reports = self.ask_for_reports(Question {
+            stream: Some(name.to_owned()),
+            ..Question::default()
+        })?;
         let backlogs = reports.iter().filter_map(|it| it.backlog_in(name));
         let largest = backlogs.max_by_key(|backlog| (backlog.events, backlog.bytes));
         let now = self.shared.clock.now();
@@ -260,10 +273,10 @@ impl Hub {
         Ok(Some(stream))
     }
 
-    fn ask_for_reports(&self, stream: Option<&str>) -> io::Result<Vec<Report>> {
+    fn ask_for_reports(&self, mut question: Question) -> io::Result<Vec<Report>> {
         let (reply, answer) = sync_channel(1);
-        let stream = stream.map(str::to_owned);
-        self.shared.command(Command::Report { stream, reply });
+        question.until = self.shared.clock.now().mono + millis(REPORT_PATIENCE);
+        self.shared.command(Command::Report { question, reply });
         let answer = answer.recv_timeout(REPORT_PATIENCE);
         answer.map_err(|_| io::ErrorKind::TimedOut.into())
     }
@@ -356,5 +369,32 @@ impl Hub {
 impl Drop for Hub {
     fn drop(&mut self) {
         self.close(Duration::from_millis(500));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::Hub;
+    use crate::options::HubOptions;
+    use crate::report::Question;
+    use crate::shared::Command;
+
+    #[test]
+    fn a_question_for_whose_answer_nobody_waits_any_more_costs_the_thread_nothing() {
+        let hub = Hub::start(HubOptions::default()).unwrap();
+        let ask = |until| {
+            let (reply, answer) = sync_channel(1);
+            let question = Question {
+                until,
+                ..Question::default()
+            };
+            hub.shared.command(Command::Report { question, reply });
+            answer.recv()
+        };
+        assert!(ask(u64::MAX).is_ok());
+        assert!(ask(0).is_err());
     }
 }

@@ -262,9 +262,11 @@ impl Reactor {
                 add,
                 remove,
             } => self.change(&connection, &add, &remove),
-            Command::Report { stream, reply } => {
-                // Who asked may have lost patience.
-                let _ = reply.try_send(self.report(stream.as_deref(), now));
+            Command::Report { question, reply } => {
+                // Who asked may have lost patience: many who do so must not keep this thread from its readers.
+                if now.mono < question.until {
+                    let _ = reply.try_send(self.report(&question, now));
+                }
             }
             Command::Close => self.is_closing = true,
         }

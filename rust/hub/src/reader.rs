@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{Now, millis};
 use crate::log::Batch;
-use crate::report::{Motion, Report};
+use crate::report::{Motion, Question, Report};
 use crate::roster::Guest;
 use crate::state::{State, StreamKey};
 use crate::subscription::{Step, Subscription};
@@ -176,20 +176,29 @@ impl Reader {
         stuck.map_or(0, |stuck| now.mono.saturating_sub(stuck.since))
     }
 
-    /// What can be seen of it.
-    pub(crate) fn report(&self, state: &State, path: &'static str, motion: Motion) -> Report {
+    /// What can be seen of it; `None`: nobody asks for it.
+    pub(crate) fn report(
+        &self,
+        state: &State,
+        question: &Question,
+        path: &'static str,
+        motion: Motion,
+    ) -> Option<Report> {
         let subscription = &self.subscription;
         let Guest { user, address } = subscription.guest();
-        Report {
+        if question.user.as_ref().is_some_and(|asked| *asked != user) {
+            return None;
+        }
+        Some(Report {
             id: subscription.connection.clone(),
             user,
             address,
             since: self.since,
             path,
             motion,
-            streams: subscription.report(state),
+            streams: subscription.report(state, question.stream.as_deref()),
             missed: subscription.tally(),
-        }
+        })
     }
 
     /// When it will have taken nothing for `patience` (of `Now::mono`), where something waits for it.

@@ -32,6 +32,17 @@ impl Backlog {
     }
 }
 
+/// Which readers are to be told of, and what.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Question {
+    /// Only those of one stream, and only that stream of them.
+    pub(crate) stream: Option<String>,
+    /// Only those of one user.
+    pub(crate) user: Option<String>,
+    /// Until when somebody waits for the answer (of `Now::mono`).
+    pub(crate) until: u64,
+}
+
 /// One stream of one reader.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamReport {

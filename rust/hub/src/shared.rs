@@ -9,7 +9,7 @@ use mio::Waker;
 use crate::clock::Clock;
 use crate::portable::Portable;
 use crate::reader::lock;
-use crate::report::Report;
+use crate::report::{Question, Report};
 use crate::socket::Socket;
 use crate::state::State;
 use crate::subscription::Subscription;
@@ -39,9 +39,9 @@ pub(crate) enum Command {
         add: Vec<String>,
         remove: Vec<String>,
     },
-    /// Say what can be seen of the readers, of one stream or of all.
+    /// Say what can be seen of the readers.
     Report {
-        stream: Option<String>,
+        question: Question,
         reply: SyncSender<Vec<Report>>,
     },
     /// Write what can be written, then end.

@@ -233,9 +233,10 @@ impl Subscription {
     }
 
     /// Where its reader is in each of its streams.
-    pub(crate) fn report(&self, state: &State) -> Vec<StreamReport> {
-        let reports = self.cursors.iter().map(|cursor| cursor.report(state));
-        reports.collect()
+    pub(crate) fn report(&self, state: &State, only: Option<&str>) -> Vec<StreamReport> {
+        let is_asked_for = |cursor: &&Cursor| only.is_none_or(|name| cursor.name == name);
+        let cursors = self.cursors.iter().filter(is_asked_for);
+        cursors.map(|cursor| cursor.report(state)).collect()
     }
 
     /// What it did not get so far, by its own doing.

@@ -49,6 +49,18 @@ fn each_stream_that_one_connection_refuses_is_named_within_a_bound() {
 }
 
 #[test]
+fn who_asks_for_one_stream_of_a_reader_is_told_of_no_other() {
+    let state = state();
+    let subscription = reading(&state, &["a", "b", "c"]);
+    let names = |only| {
+        let reports = subscription.report(&state, only);
+        reports.into_iter().map(|it| it.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(None), ["a", "b", "c"]);
+    assert_eq!(names(Some("b")), ["b"]);
+}
+
+#[test]
 fn a_connection_of_many_streams_has_the_smallest_of_their_ping_intervals() {
     let mut state = state();
     for (name, interval) in [

@@ -259,7 +259,7 @@ impl Hub {
 
     #[pyo3(signature = (user=None))]
     fn readers(&self, py: Python<'_>, user: Option<&str>) -> PyResult<String> {
-        let readers = py.detach(|| self.inner.readers(user).map(|it| it.to_string()));
+        let readers = py.detach(|| self.inner.readers(user));
         Ok(readers?)
     }
 

@@ -5,7 +5,7 @@ use crate::audience::ReaderId;
 use crate::clock::Now;
 use crate::connection::{Connection, Served};
 use crate::reader::{Reader, lock};
-use crate::report::Report;
+use crate::report::{Question, Report};
 use crate::start::Start;
 use crate::state::{State, StreamKey};
 
@@ -218,9 +218,9 @@ impl Reactor {
         }
     }
 
-    /// What can be seen of those who read a stream, or of all.
-    pub(super) fn report(&self, stream: Option<&str>, now: Now) -> Vec<Report> {
-        let ids: Vec<ReaderId> = match stream {
+    /// What can be seen of the readers that are asked for.
+    pub(super) fn report(&self, question: &Question, now: Now) -> Vec<Report> {
+        let ids: Vec<ReaderId> = match question.stream.as_deref() {
             None => self.names.values().copied().collect(),
             Some(name) => {
                 let found = lock(&self.shared.state).find(name).map(|(key, _)| key);
@@ -231,13 +231,13 @@ impl Reactor {
             Connection::Reader(reader) => {
                 let state = lock(&self.shared.state);
                 let motion = reader.motion(now);
-                Some(reader.reader.report(&state, "socket", motion))
+                reader.reader.report(&state, question, "socket", motion)
             }
             Connection::Portable { id, reader } => {
                 let motion = self.shared.portable.motion(*id, now);
                 let reader = lock(reader);
                 let state = lock(&self.shared.state);
-                Some(reader.report(&state, "portable", motion))
+                reader.report(&state, question, "portable", motion)
             }
             Connection::Peer(_) | Connection::Process { .. } => None,
         });
