@@ -38,9 +38,9 @@ class StreamsHandler(SSEHandler):
 
     @web.authenticated
     @authorized(action="read", resource=RESOURCE)
-    def get(self) -> None:
-        """List them."""
-        self.answer(self.service.hub.streams())
+    async def get(self) -> None:
+        """List them: there may be thousands, and others use this loop."""
+        self.answer(await ask(self.service.hub.streams))
 
 
 class OneStreamHandler(SSEHandler):
@@ -156,7 +156,7 @@ class MetricsHandler(SSEHandler):
 
 
 async def ask(question: Callable[..., T], *arguments: Any) -> T:
-    """Return what only the hub's thread knows, which may have thousands of readers to write to first.
+    """Return what takes a while to find out: the hub's thread may have thousands of readers to write to first.
 
     Raises:
         Refusal: 503: it does not answer.

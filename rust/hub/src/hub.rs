@@ -33,6 +33,9 @@ use crate::subscription::Subscription;
 /// How long the hub's thread may take to say what it sees: it may have thousands to write to first.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many streams are described while the state's lock is held once.
+const DESCRIBED_AT_ONCE: usize = 256;
+
 /// See the module's text. Dropping it closes the hub.
 #[derive(Debug)]
 pub struct Hub {
@@ -203,7 +206,12 @@ impl Hub {
 
     /// All streams, as JSON.
     pub fn streams(&self) -> Value {
-        lock(&self.shared.state).describe_streams(self.shared.clock.now().unix)
+        let now = self.shared.clock.now().unix;
+        let names = lock(&self.shared.state).stream_names();
+        let pieces = names.chunks(DESCRIBED_AT_ONCE);
+        pieces
+            .flat_map(|piece| lock(&self.shared.state).describe_streams(piece, now))
+            .collect()
     }
 
     /// One stream, as JSON.

@@ -16,7 +16,10 @@ impl State {
             .and_then(Value::as_str)
             .unwrap_or_default();
         match question.get("op").and_then(Value::as_str) {
-            Some("list") => (200, self.describe_streams(now)),
+            Some("list") => {
+                let names = self.stream_names();
+                (200, self.describe_streams(&names, now).into())
+            }
             Some("stream") => match self.describe_stream(name, now) {
                 Some(stream) => (200, stream),
                 None => refused(&Refusal::Unknown(name.to_owned())),

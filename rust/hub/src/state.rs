@@ -450,16 +450,22 @@ impl State {
         }
     }
 
-    /// All streams, by name.
-    pub(crate) fn describe_streams(&mut self, now: u64) -> Value {
+    /// The names of all streams, in order.
+    pub(crate) fn stream_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.names.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Those of these streams that there are.
+    pub(crate) fn describe_streams(&mut self, names: &[String], now: u64) -> Vec<Value> {
         let tokens = self.tokens.counts(now);
-        let mut all: Vec<&mut Stream> = self.streams.values_mut().collect();
-        all.sort_by(|left, right| left.name.cmp(&right.name));
-        let describe = |stream: &mut Stream| {
-            let tokens = tokens.get(&*stream.name).copied().unwrap_or_default();
-            stream.describe(tokens, now)
+        let describe = |name: &String| {
+            let stream = self.streams.get_mut(self.names.get(&**name)?)?;
+            let tokens = tokens.get(&**name).copied().unwrap_or_default();
+            Some(stream.describe(tokens, now))
         };
-        all.into_iter().map(describe).collect()
+        names.iter().filter_map(describe).collect()
     }
 
     /// One stream.
