@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from running_server import JupyterServer
 
-from jupyter_sse.server.place import socket_places
+from jupyter_sse.server.place import remove_empty, socket_places
 from jupyter_sse.server.portable import window_after
 
 if TYPE_CHECKING:
@@ -110,10 +110,18 @@ def test_socket_of_a_path_that_is_too_long_goes_to_the_private_folder(private_fo
     assert [Path(place).parent for place in places] == [private_folder]
 
 
-def test_private_folder_that_is_open_to_others_is_refused(private_folder: Path):
-    private_folder.mkdir(mode=0o755)
-    with pytest.raises(PermissionError, match="mode 755"):
-        list(socket_places("/run/jupyter"))
+@pytest.mark.parametrize("is_mine", [True, False])
+def test_folder_that_is_not_private_is_not_used_and_keeps_no_server_from_starting(private_folder: Path, is_mine: bool):
+    if is_mine:
+        private_folder.mkdir(mode=0o755)
+    else:
+        # As if somebody else had made it: what stands there is not this user's folder.
+        private_folder.symlink_to("/")
+    folder = Path(list(socket_places("/run/jupyter"))[-1]).parent
+    assert folder != private_folder
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    remove_empty(folder)
+    assert not folder.exists()
 
 
 def test_server_whose_runtime_folder_takes_no_socket_uses_the_private_one(private_folder: Path):

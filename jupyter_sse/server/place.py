@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import sys
 import tempfile
@@ -19,10 +21,10 @@ def socket_places(runtime_dir: str) -> Iterator[str | None]:
     """Yield where this process's socket may go, the best place first; ``None`` where there are no such sockets.
 
     Jupyter's runtime folder comes first, unless the path would be too long. It may also lie on a file system that
-    knows no sockets: therefore the private folder second.
+    knows no sockets: therefore the private folder second, or one of this process alone where that is not private.
 
     Raises:
-        PermissionError: The private folder is not private.
+        OSError: Nowhere can a folder be made.
     """
     if sys.platform == "win32":
         yield None
@@ -31,7 +33,12 @@ def socket_places(runtime_dir: str) -> Iterator[str | None]:
     usual = str(Path(runtime_dir) / name)
     if len(os.fsencode(usual)) <= LONGEST_PATH_BYTES:
         yield usual
-    yield str(private_folder() / name)
+    try:
+        folder = private_folder()
+    except OSError:
+        # Its name is known: whoever may write to the folder for temporary files must not keep a server from starting.
+        folder = process_folder()
+    yield str(folder / name)
 
 
 def private_folder() -> Path:
@@ -51,3 +58,16 @@ def private_folder() -> Path:
             f"{status.st_mode & 0o777:o}; remove it, or set SSEApp.link_path"
         )
     return folder
+
+
+def process_folder() -> Path:
+    """Return a new folder that only this user can enter; it goes with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="jupyter_sse-"))
+    atexit.register(remove_empty, folder)
+    return folder
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder, unless something stands in it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
