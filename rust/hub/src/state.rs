@@ -1,11 +1,13 @@
 //! Everything the hub knows: streams, links, positions. Behind one lock (see `hub`); pure, so that its rules are tested without I/O.
 
+mod describe;
+
 use std::collections::HashMap;
 use std::fmt;
 
 use jupyter_sse_codec::frame::ToKernel;
 use jupyter_sse_codec::{EndReason, Epoch, Position, RunKind, check_name};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::clock::millis;
 use crate::counters::Counters;
@@ -448,48 +450,6 @@ impl State {
             self.departed.remember(&stream.name, stream.last());
             self.removed.push(key);
         }
-    }
-
-    /// The names of all streams, in order.
-    pub(crate) fn stream_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.names.keys().cloned().collect();
-        names.sort_unstable();
-        names
-    }
-
-    /// Those of these streams that there are.
-    pub(crate) fn describe_streams(&mut self, names: &[String], now: u64) -> Vec<Value> {
-        let tokens = self.tokens.counts(now);
-        let describe = |name: &String| {
-            let stream = self.streams.get_mut(self.names.get(&**name)?)?;
-            let tokens = tokens.get(&**name).copied().unwrap_or_default();
-            Some(stream.describe(tokens, now))
-        };
-        names.iter().filter_map(describe).collect()
-    }
-
-    /// One stream.
-    pub(crate) fn describe_stream(&mut self, name: &str, now: u64) -> Option<Value> {
-        let key = *self.names.get(name)?;
-        let tokens = self.tokens.count(name, now);
-        self.streams
-            .get_mut(&key)
-            .map(|stream| stream.describe(tokens, now))
-    }
-
-    /// The counters.
-    pub(crate) fn describe_counters(&self) -> Value {
-        let mut all = self.counters.describe();
-        all["streams"] = json!(self.streams.len());
-        all["streams_live"] = json!(
-            self.streams
-                .values()
-                .filter(|stream| !stream.is_ended())
-                .count()
-        );
-        all["history_bytes"] = json!(self.held_bytes);
-        all["epoch"] = json!(self.epoch.to_string());
-        all
     }
 }
 
