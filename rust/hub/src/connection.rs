@@ -29,7 +29,7 @@ pub(crate) enum Connection {
         reader: Arc<Mutex<Reader>>,
     },
     /// A link.
-    Peer(Peer),
+    Peer(Box<Peer>),
     /// A process whose link broke.
     Process {
         /// Says when it is gone.

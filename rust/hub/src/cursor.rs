@@ -36,9 +36,9 @@ pub(crate) struct Cursor {
     settled: u64,
     /// How many of the events that its producers lost the reader knows of.
     lost: u64,
-    gap: Option<Gap>,
+    gap: Option<Box<Gap>>,
     /// What is held back of the events before `next`, for a reader that wants fewer.
-    held: Option<Held>,
+    held: Option<Box<Held>>,
     pub(crate) is_replaying: bool,
     told: Told,
     /// What it did not get; see [`Cursor::tally`].
@@ -80,7 +80,7 @@ impl Cursor {
 
     /// Gets only the newest of each type, when its time has come.
     pub(crate) fn conflate(&mut self) {
-        self.held = Some(Held::default());
+        self.held = Some(Box::default());
     }
 
     /// Looks for the stream and fixes the cursor as soon as it exists. Returns whether it does.
@@ -103,7 +103,7 @@ impl Cursor {
         match resolve(stream, &self.start, state.epoch(), state.seq()) {
             Resolved::From { next, lost, gap } => {
                 (self.next, self.lost) = (next, lost);
-                self.gap = gap;
+                self.gap = gap.map(Box::new);
             }
             Resolved::SeenEnd => {
                 (self.next, self.lost) = (stream.log.next(), stream.holes.total());
@@ -116,7 +116,8 @@ impl Cursor {
     fn wait(&mut self, state: &State) {
         let last = state.departed(&self.name);
         self.is_waiting = true;
-        self.gap = resolve_missing(&last, &self.start, state.epoch(), state.seq());
+        let gap = resolve_missing(&last, &self.start, state.epoch(), state.seq());
+        self.gap = gap.map(Box::new);
         (self.next, self.lost) = (last.n + 1, last.lost);
     }
 
@@ -155,13 +156,13 @@ impl Cursor {
 
     /// Everything that is held of the stream has been written.
     pub(crate) fn is_caught_up(&self, stream: &Stream) -> bool {
-        let is_held = self.held.as_ref().is_some_and(|it| it.first().is_some());
+        let is_held = self.held.as_deref().is_some_and(|it| it.first().is_some());
         self.next >= stream.log.next() && !is_held && self.untold_loss(stream).is_none()
     }
 
     /// `n` of the event that comes next for this reader, or after it where it is still to be chosen.
     fn place(&self) -> u64 {
-        let held = self.held.as_ref().and_then(Held::first);
+        let held = self.held.as_deref().and_then(Held::first);
         held.unwrap_or(self.next)
     }
 
@@ -193,7 +194,7 @@ impl Cursor {
 
     /// Whether what is held is being written.
     pub(crate) fn is_releasing(&self) -> bool {
-        self.held.as_ref().is_some_and(Held::is_releasing)
+        self.held.as_deref().is_some_and(Held::is_releasing)
     }
 
     /// Goes on looking at what comes where all that was released is written.
@@ -259,18 +260,17 @@ impl Cursor {
         let Some(Lost { from, to, count }) = missing else {
             return;
         };
-        let gap = self.gap.take().unwrap_or(Gap {
-            reason,
-            requested: None,
-            lost: None,
-            count: Some(0),
+        let gap = self.gap.get_or_insert_with(|| {
+            Box::new(Gap {
+                reason,
+                requested: None,
+                lost: None,
+                count: Some(0),
+            })
         });
         let (earliest, latest) = gap.lost.unwrap_or((from, to));
-        self.gap = Some(Gap {
-            lost: Some((earliest.min(from), latest.max(to))),
-            count: gap.count.map(|other| other.saturating_add(count)),
-            ..gap
-        });
+        gap.lost = Some((earliest.min(from), latest.max(to)));
+        gap.count = gap.count.map(|other| other.saturating_add(count));
     }
 
     /// The reader goes on with event `to`; `lost` events were lost by producers before it.
@@ -278,25 +278,22 @@ impl Cursor {
         let lost_here = lost.saturating_sub(self.lost);
         let missing = to.saturating_sub(self.next).saturating_add(lost_here);
         let range = (to > self.next).then(|| (self.next, to - 1));
-        let gap = match self.gap.take() {
-            Some(earlier) => Gap {
-                count: earlier.count.map(|count| count.saturating_add(missing)),
-                lost: match (earlier.lost, range) {
-                    (Some((from, end)), Some((next, to))) if end + 1 == next => Some((from, to)),
-                    // The numbers of a stream that was forgotten begin anew.
-                    (Some(_), Some(_)) => None,
-                    (one, other) => one.or(other),
-                },
-                ..earlier
-            },
-            None => Gap {
+        if let Some(gap) = &mut self.gap {
+            gap.count = gap.count.map(|count| count.saturating_add(missing));
+            gap.lost = match (gap.lost, range) {
+                (Some((from, end)), Some((next, to))) if end + 1 == next => Some((from, to)),
+                // The numbers of a stream that was forgotten begin anew.
+                (Some(_), Some(_)) => None,
+                (one, other) => one.or(other),
+            };
+        } else {
+            self.gap = Some(Box::new(Gap {
                 reason,
                 requested: None,
                 lost: range,
                 count: Some(missing),
-            },
-        };
-        self.gap = Some(gap);
+            }));
+        }
         (self.next, self.lost) = (self.next.max(to), self.lost.max(lost));
     }
 
@@ -364,7 +361,7 @@ impl Cursor {
 
     /// Says whether the producer is there and how many read, where that is news.
     pub(crate) fn tell_state(&mut self, stream: &Stream, now: Now, out: &mut Vec<u8>) {
-        let left_out = self.held.as_ref().map(Held::left_out_before);
+        let left_out = self.held.as_deref().map(Held::left_out_before);
         let is = (stream.state_name(), stream.subscribers, left_out);
         if let Some(told) = self.told.state {
             let is_due = told.0 != is.0 || now.mono >= self.told.state_at + STATE_STEP;
@@ -380,7 +377,7 @@ impl Cursor {
     /// When a number of readers that is not told yet may be told (of `Now::mono`).
     pub(crate) fn state_due_at(&self, stream: &Stream) -> Option<u64> {
         let told = self.told.state?;
-        let left_out = self.held.as_ref().map(Held::left_out_before);
+        let left_out = self.held.as_deref().map(Held::left_out_before);
         let is_news = (told.1, told.2) != (stream.subscribers, left_out);
         is_news.then_some(self.told.state_at + STATE_STEP)
     }

@@ -60,7 +60,7 @@ impl Cursor {
     /// What its reader did not get of this stream.
     pub(crate) fn tally(&self) -> Tally {
         Tally {
-            conflated: self.held.as_ref().map_or(0, Held::left_out),
+            conflated: self.held.as_deref().map_or(0, Held::left_out),
             ..self.missed
         }
     }

@@ -25,7 +25,10 @@ impl Reactor {
         while let Some(Ok((stream, _))) = self.listener.as_ref().map(UnixListener::accept) {
             let max_event_bytes = lock(&self.shared.state).options().max_event_bytes;
             if let Ok(peer) = Peer::new(stream, max_event_bytes)
-                && self.slots.insert(Connection::Peer(peer)).is_some()
+                && self
+                    .slots
+                    .insert(Connection::Peer(Box::new(peer)))
+                    .is_some()
             {
                 lock(&self.shared.state).counters.links += 1;
             }
@@ -93,7 +96,7 @@ impl Reactor {
         let mut state = lock(&self.shared.state);
         state.counters.links = state.counters.links.saturating_sub(1);
         match connection {
-            Connection::Peer(peer) => Some(peer),
+            Connection::Peer(peer) => Some(*peer),
             _ => None,
         }
     }
