@@ -172,6 +172,17 @@ def test_sender_that_reads_no_answer_before_its_end_gets_it_then(server: Jupyter
     assert (status, refusal["line"], refusal["count"]) == (400, 2, 1)
 
 
+@pytest.mark.parametrize("token", [None, "wrong"], ids=["bad line", "no login"])
+def test_short_rest_of_a_refused_body_that_never_comes_is_not_waited_for(server: JupyterServer, token: str | None):
+    headers = {} if token is None else {"Authorization": f"token {token}"}
+    sender = Sender(server, "sse/never", 60_000, **headers)
+    below = sender.connection.sock
+    sender.send(b"{\n")
+    assert below.recv(65536).startswith(b"HTTP/1.1 400 " if token is None else b"HTTP/1.1 403 ")
+    while below.recv(65536):
+        pass
+
+
 @pytest.mark.parametrize("ends", [True, False], ids=["ended", "left open"])
 def test_connection_of_a_refused_body_is_closed_in_time(server: JupyterServer, ends: bool):
     sender = Sender(server, "sse/lingering")

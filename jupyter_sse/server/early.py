@@ -16,7 +16,7 @@ SHORT_REST = 64 << 10
 """A body of which so many bytes are missing is read to its end before it is refused, and the connection stays."""
 
 LINGER = 5.0
-"""How long the rest of a refused body is taken and dropped, in seconds.
+"""How long the rest of a refused body is waited for before the answer where it is short, and dropped after it; seconds.
 
 To close at once would reset the connection: a sender that is still writing could lose the answer.
 """
@@ -37,6 +37,7 @@ class EarlyAnswer(SSEHandler):
     _cause: Exception | None = None
     _is_body_over = False
     _lingering: object | None = None
+    _waiting: object | None = None
 
     def note_received(self, count: int) -> None:
         """Count what has come of the body."""
@@ -55,7 +56,12 @@ class EarlyAnswer(SSEHandler):
         rest = self.rest_bytes()
         if rest is not None and rest <= SHORT_REST:
             self._cause = cause
-            return
+            self._waiting = IOLoop.current().call_later(LINGER, self._answer, cause)
+        else:
+            self._answer(cause)
+
+    def _answer(self, cause: Exception) -> None:
+        self._waiting = None
         error = (type(cause), cause, cause.__traceback__)
         self.log_exception(*error)
         refusal = cause if isinstance(cause, HTTPError) else refusal_of(cause)
@@ -68,12 +74,18 @@ class EarlyAnswer(SSEHandler):
             Exception: What it was refused for.
         """
         self._is_body_over = True
+        self._stop_waiting()
         if self._lingering is not None:
             self.stop_lingering()
             return False
         if self._cause is not None:
             raise self._cause
         return True
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            IOLoop.current().remove_timeout(self._waiting)
+            self._waiting = None
 
     def finish(self, *args: Any, **kwargs: Any) -> Future[None]:
         """Answer; where the body is not over, keep the connection until it is, or for a while."""
@@ -128,6 +140,7 @@ class EarlyAnswer(SSEHandler):
     def on_connection_close(self) -> None:
         """Note that nobody is there any more."""
         super().on_connection_close()
+        self._stop_waiting()
         if self._lingering is not None:
             self.stop_lingering()
 
