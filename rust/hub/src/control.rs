@@ -49,6 +49,18 @@ pub struct Gap {
     pub count: Option<u64>,
 }
 
+impl Gap {
+    /// Something may be missing of a stream that is gone; nothing more is known.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            reason: GapReason::Evicted,
+            requested: None,
+            lost: None,
+            count: None,
+        }
+    }
+}
+
 /// Appends one control event.
 pub fn write(out: &mut Vec<u8>, event: &str, id: Option<&str>, data: &Value) {
     for part in ["event: ", event, "\n"] {

@@ -30,6 +30,10 @@ pub(crate) struct Cursor {
     pub(crate) key: Option<StreamKey>,
     /// It came before its stream: everything in it will be news.
     is_waiting: bool,
+    /// Where the numbers began that `next` is one of, among all events of the server.
+    birth_seq: u64,
+    /// The hub's place at the last look for a stream that was not there.
+    seen_seq: u64,
     /// `n` of the next event to write.
     pub(crate) next: u64,
     /// `n` of the first event that is not known to be written: `next`, but for what is on its way to the reader.
@@ -67,6 +71,8 @@ impl Cursor {
             start,
             key: None,
             is_waiting: false,
+            birth_seq: 0,
+            seen_seq: 0,
             next: 1,
             settled: 1,
             lost: 0,
@@ -93,13 +99,11 @@ impl Cursor {
         };
         self.key = Some(key);
         if self.is_waiting {
-            // What came before this look came after the asking: it is news. A number that lies before the stream's own is one that it
-            // had before it was gone; one that lies behind belongs to a stream that is forgotten.
-            if self.next > stream.log.birth() {
-                (self.next, self.lost) = (stream.log.birth(), 0);
-            }
+            // What came before this look came after the asking: it is news.
+            self.renumber(state, stream.log.birth_seq());
             return true;
         }
+        self.birth_seq = stream.log.birth_seq();
         match resolve(stream, &self.start, state.epoch(), state.seq()) {
             Resolved::From { next, lost, gap } => {
                 (self.next, self.lost) = (next, lost);
@@ -119,6 +123,24 @@ impl Cursor {
         let gap = resolve_missing(&last, &self.start, state.epoch(), state.seq());
         self.gap = gap.map(Box::new);
         (self.next, self.lost) = (last.n + 1, last.lost);
+        self.birth_seq = last.birth_seq;
+    }
+
+    /// A stream's numbers began at `birth_seq`. Where those that this reader knows began elsewhere, the stream was forgotten meanwhile,
+    /// and nobody knows what came in it last.
+    fn renumber(&mut self, state: &State, birth_seq: u64) {
+        if birth_seq != self.birth_seq {
+            self.doubt(state);
+            (self.next, self.lost, self.birth_seq) = (1, 0, birth_seq);
+        }
+    }
+
+    /// Something was forgotten since the last look. It may have been of this stream.
+    fn doubt(&mut self, state: &State) {
+        if state.forgotten_seq() > self.seen_seq.max(self.birth_seq) {
+            let gap = self.gap.get_or_insert_with(|| Box::new(Gap::unknown()));
+            (gap.lost, gap.count) = (None, None);
+        }
     }
 
     /// The stream as it stands. One that was removed for good is waited for again; one that was waited for is found: then the second
@@ -136,11 +158,17 @@ impl Cursor {
         if self.is_waiting {
             // It is gone, and with it what was not written yet; or it came and went since the last look.
             let last = state.departed(&self.name);
+            if last.birth_seq > 0 || last.n > 0 {
+                self.renumber(state, last.birth_seq);
+            } else {
+                self.doubt(state);
+            }
             if last.n >= self.next || last.lost > self.lost {
                 self.miss(GapReason::Evicted, last.n + 1, last.lost);
             }
         }
         let is_found = self.find(state);
+        self.seen_seq = state.seq();
         (self.stream(state), is_found)
     }
 

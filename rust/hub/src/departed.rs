@@ -46,6 +46,11 @@ impl Departed {
         self.names.get(name).copied().unwrap_or(self.forgotten)
     }
 
+    /// The place of the newest event of which nothing is known any more but this.
+    pub(crate) fn forgotten_seq(&self) -> u64 {
+        self.forgotten.seq
+    }
+
     /// Where a new stream of this name goes on.
     pub(crate) fn take(&mut self, name: &str) -> Last {
         self.names.remove(name).unwrap_or(self.forgotten)
@@ -59,7 +64,7 @@ impl Departed {
         self.names.retain(|_, last| {
             let is_kept = last.seq > limit;
             if !is_kept {
-                forgotten.seq = forgotten.seq.max(last.seq);
+                forgotten.seq = forgotten.seq.max(last.seq).max(last.lost_seq);
                 forgotten.run = forgotten.run.max(last.run);
             }
             is_kept

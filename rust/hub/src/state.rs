@@ -184,6 +184,11 @@ impl State {
         self.departed.last(name)
     }
 
+    /// The place of the newest event of a stream that is forgotten.
+    pub(crate) fn forgotten_seq(&self) -> u64 {
+        self.departed.forgotten_seq()
+    }
+
     /// Events are missing at the end of a stream: its producer lost them.
     pub(crate) fn add_hole(&mut self, key: StreamKey, count: u64) {
         if let Some(stream) = self.streams.get_mut(&key) {

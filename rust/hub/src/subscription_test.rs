@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use jupyter_sse_codec::{Epoch, RunKind};
+use jupyter_sse_codec::{EndReason, Epoch, RunKind};
 
 use super::{MAX_STREAMS, Step, Subscription, Wants};
 use crate::clock::Now;
+use crate::log::Incoming;
 use crate::options::HubOptions;
 use crate::start::Start;
 use crate::state::State;
@@ -76,4 +77,35 @@ fn a_connection_of_many_streams_has_the_smallest_of_their_ping_intervals() {
     assert_eq!(interval(&["usual", "slow"]), 15_000);
     assert_eq!(interval(&["usual", "slow", "fast"]), 2000);
     assert_eq!(interval(&["missing"]), 15_000);
+}
+
+/// A stream comes, has one event, and is gone for good.
+fn come_and_go(state: &mut State, name: &str) {
+    let key = state.start_run(name, RunKind::Send, None, 0).unwrap();
+    let incoming = Incoming {
+        event: b"",
+        id: b"",
+        body: b"data: 1\n\n",
+    };
+    state.append(key, 0, incoming);
+    state.end_run(key, EndReason::Done, None, 0);
+    state.keep_house(u64::MAX);
+}
+
+#[test]
+fn who_waited_while_a_stream_came_went_and_was_forgotten_is_told_that_something_is_missing() {
+    let mut state = state();
+    let mut waiting = reading(&state, &["x"]);
+    assert!(!text(&mut waiting, &state).contains("sse.gap"));
+    come_and_go(&mut state, "x");
+    for number in 0..10 {
+        come_and_go(&mut state, &format!("other{number}"));
+    }
+    let gap = r#"{"lost":{"count":null,"from":null,"to":null},"reason":"evicted""#;
+    assert!(text(&mut waiting, &state).contains(gap));
+    assert!(!text(&mut waiting, &state).contains("sse.gap"));
+    // And its numbers begin anew.
+    come_and_go(&mut state, "x");
+    let gap = r#"{"lost":{"count":1,"from":1,"to":1},"reason":"evicted""#;
+    assert!(text(&mut waiting, &state).contains(gap));
 }
