@@ -525,7 +525,7 @@ class Hub:
         """A portable reader's last piece is written."""
 
     def hurry(self) -> None:
-        """Hold nothing back any more of what portable readers wanted later (`conflate`): the server stops."""
+        """Let `drain` give portable readers all that there is, wanted later (`conflate`) or not: the server stops."""
 
     def took(self, id: int) -> None:  # noqa: A002 - the reader's number
         """A portable reader has taken some of its piece: it is slow, but does not stall."""

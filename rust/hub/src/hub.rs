@@ -139,7 +139,7 @@ impl Hub {
         self.shared.portable.drained(id);
     }
 
-    /// What portable readers hold back for a time need not wait: the server stops.
+    /// The server stops: [`Hub::drain`] gives portable readers everything that there is, held back or not.
     pub fn hurry_portable(&self) {
         self.shared.portable.hurry();
     }

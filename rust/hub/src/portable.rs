@@ -128,7 +128,8 @@ impl Portable {
         self.signal(&mut readers);
     }
 
-    /// What readers hold back for a time need not wait.
+    /// The end is near: whoever has something to get is to get it in the passes that are left, also what is held back for a time, or
+    /// was appended and the hub's thread has not told of yet.
     pub(crate) fn hurry(&self) {
         let readers: Vec<Ready> = {
             let readers = lock(&self.readers);
@@ -137,14 +138,8 @@ impl Portable {
                 .collect()
         };
         for (id, reader) in readers {
-            let is_holding = {
-                let subscription = &mut lock(&reader).subscription;
-                subscription.hurry();
-                subscription.is_conflating()
-            };
-            if is_holding {
-                self.mark_ready(id);
-            }
+            lock(&reader).subscription.hurry();
+            self.mark_ready(id);
         }
     }
 
@@ -287,4 +282,47 @@ fn signal_pair() -> io::Result<(SignalStream, SignalStream)> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let near = SignalStream::connect(listener.local_addr()?)?;
     Ok((near, listener.accept()?.0))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use jupyter_sse_codec::{Epoch, RunKind};
+
+    use super::Portable;
+    use crate::clock::Now;
+    use crate::log::Incoming;
+    use crate::options::HubOptions;
+    use crate::reader::{Reader, lock};
+    use crate::start::Start;
+    use crate::state::State;
+    use crate::subscription::{Subscription, Wants};
+
+    #[test]
+    fn at_the_end_readers_get_what_nobody_has_told_them_of() {
+        let mut state = State::new(HubOptions::default(), Epoch::from_random(1));
+        let key = state.start_run("a", RunKind::Post, None, 0).unwrap();
+        let wants = Wants {
+            single: true,
+            ..Wants::default()
+        };
+        let mut subscription = Subscription::new(wants, "c".to_owned());
+        subscription.add(&state, "a", Start::Earliest);
+        let state = Mutex::new(state);
+        let reader = Reader::new(subscription, Vec::new(), Now::default(), u64::MAX);
+        let portable = Portable::new().unwrap();
+        portable.add(7, Arc::new(Mutex::new(reader)));
+        assert!(portable.drain(&state, Now::default()).0.is_empty());
+        let incoming = Incoming {
+            event: b"",
+            id: b"",
+            body: b"data: 1\n\n",
+        };
+        lock(&state).append(key, 0, incoming);
+        assert!(portable.drain(&state, Now::default()).0.is_empty());
+        portable.hurry();
+        assert_eq!(portable.drain(&state, Now::default()).0.len(), 1);
+    }
 }
