@@ -84,7 +84,7 @@ fuzz: $(CARGO_FUZZ)/bin/cargo-fuzz
 miri:
 	@cargo +nightly miri --version >/dev/null 2>&1 || \
 		{ echo "expected Miri, found none; rustup toolchain install nightly --component miri,rust-src"; exit 1; }
-	cd rust && PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation \
+	cd rust && MIRIFLAGS=-Zmiri-disable-isolation \
 		cargo +nightly miri test --locked -p jupyter-sse-hub --lib -- log:: blocks:: holes:: own_ids:: departed:: block:: \
 		--skip long_once --skip blocks_take_little --skip ids_that_were_many
 
