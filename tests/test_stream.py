@@ -181,7 +181,8 @@ class TestLife:
     def test_it_shows_only_what_users_call(self) -> None:
         shown = {name for name in dir(sse.Stream) if not name.startswith("_")}
         assert shown == {
-            *("send", "send_all", "flush", "aflush", "close", "stop", "view", "url", "stats", "to_pandas"),
+            *("send", "send_all", "flush", "aflush", "close", "stop"),
+            *("view", "url", "stats", "to_pandas", "revoke_tokens"),
         }
         documented = [name for name in shown if getattr(sse.Stream, name).__doc__]
         assert len(documented) == len(shown)

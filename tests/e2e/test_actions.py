@@ -144,7 +144,7 @@ def test_show_brings_what_an_outage_has_cost_into_view(
     expect(card.locator).to_contain_text("Connection lost 3 s ago", timeout=15_000)
     wire.mend()
     card.wait_for_state("live")
-    said = re.compile(r"Reconnected\. \d+ events were lost\.")
+    said = re.compile(r"Reconnected\. [\d,]+ events were lost\.")
     expect(card.locator).to_contain_text(said)
     # It moves out of the window.
     card.wait_for_more_events(400)
