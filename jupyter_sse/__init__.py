@@ -17,7 +17,7 @@ from jupyter_sse._rust import Decoder, ServerSentEvent
 # the name in this package for itself.
 from jupyter_sse.broadcast import broadcast
 from jupyter_sse.encoding import encode
-from jupyter_sse.error import SSEError
+from jupyter_sse.error import HTTPError, SSEError
 from jupyter_sse.progress import track
 from jupyter_sse.stream import Stream, stream
 from jupyter_sse.subscribe import Subscription, subscribe
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Decoder",
+    "HTTPError",
     "SSEError",
     "ServerSentEvent",
     "Stream",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = [
     "DecodeError",
     "EncodeError",
     "EventTooLargeError",
+    "HTTPError",
     "LimitError",
     "LinkError",
     "OwnedError",
@@ -59,3 +65,26 @@ class LimitError(SSEError, RuntimeError):
 
 class LinkError(SSEError, RuntimeError):
     """The link to the server cannot do what was asked."""
+
+
+class HTTPError(SSEError):
+    """Raised by a generator that has one reader, before its first event: the answer to the reader's request.
+
+    Raised later, when the answer has long begun, it ends the stream: with the reason ``refused`` and the status.
+
+    Attributes:
+        status: From 400 to 599.
+        message: For whoever asks.
+        headers: Of the answer, such as ``Retry-After``.
+    """
+
+    def __init__(self, status: int, message: str = "", headers: Mapping[str, str] | None = None) -> None:
+        if not isinstance(status, int) or not 400 <= status <= 599:
+            raise ValueError(f"expected an HTTP status that says no, from 400 to 599, got {status!r:.40}")
+        super().__init__(status, message, headers)
+        self.status = int(status)
+        self.message = message
+        self.headers = dict(headers or {})
+
+    def __str__(self) -> str:
+        return self.message
