@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_sse._rust import Hub, Link
+from jupyter_sse.life import stop_all
 from jupyter_sse.loop import LoopThread
 from jupyter_sse.outage import Outage
 from jupyter_sse.place import KERNEL_VARIABLE, Place, find_place
@@ -45,7 +46,6 @@ ALONE = (
 
 CONFIRM_TIMEOUT = 1.0
 FLUSH_TIMEOUT = 2.0
-STOP_TIMEOUT = 5.0
 UNATTENDED_TIMEOUT = 10.0
 _PRESSED_INTERVAL = 0.05
 
@@ -278,11 +278,7 @@ class Client:
         if self.is_alone and any(run.origin.is_unattended for run in runs):
             # A program that runs a notebook ends its kernel after the last cell, whose run may have just begun.
             _wait_until_pressed(runs, UNATTENDED_TIMEOUT)
-        for run in runs:
-            run.begin_stop()
-        deadline = time.monotonic() + STOP_TIMEOUT
-        for run in runs:
-            run.stop(deadline)
+        stop_all(runs)
 
 
 def _wait_until_pressed(runs: list[Run], timeout: float) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_sse import failure
+from jupyter_sse.encoding import parts
+from jupyter_sse.failure import refused_value
+from jupyter_sse.life import Life
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,10 +24,9 @@ if TYPE_CHECKING:
 
 COPY_INTERVAL = 0.2
 FIRST_YIELD_TIMEOUT = 1.0
-STOP_TIMEOUT = 5.0
 
-# A generator that is about to yield gets the time to do so before the code between its yields is interrupted.
-_INTERRUPT_AFTER = 0.1
+TURN = 0.01
+"""A generator that never waits for anything must let the loop's other tasks have their turn, so often in seconds."""
 
 
 class Source(Protocol):
@@ -33,8 +36,8 @@ class Source(Protocol):
         """Make the generator, and the names that are its own. Called where the run takes place."""
 
 
-class Run:
-    """One life of a generator that feeds a stream: ``ThreadRun`` or ``TaskRun``, which drive it.
+class Run(Life):
+    """One life of a generator that feeds a stream.
 
     Args:
         client: of this process.
@@ -46,33 +49,24 @@ class Run:
         names: the names that are its own, if it is a cell.
         view: its picture under the cell, if there is one.
         number: of the run, where the hub has confirmed it.
-        error: what the generator raised.
 
-    Threads: every public method may be called from any thread.
+    Threads: every public method may be called from any thread, but for those that drivers call.
     """
 
     def __init__(self, client: Client, name: str, origin: Origin, source: Source) -> None:
+        super().__init__(f"the stream {name!r}", origin)
         self.name = name
-        self.origin = origin
         self.names: RunNames | None = None
         self.view: View | None = None
         self.number: int | None = None
-        self.error: BaseException | None = None
         self._client = client
         self._source = source
         self._predecessor: Run | None = None
         self._producer: Producer | None = None
         self._replaced_producer: Producer | None = None
         self._next_copy = 0.0
-        self._is_stopping = False
         self._is_replaced = False
         self._has_first = threading.Event()
-        self._is_settled = threading.Event()
-        # Guards the four flags below, by which threads agree on who does what. No code of the user's runs under it.
-        self._lock = threading.Lock()
-        self._is_abandoned = False
-        self._is_ended = False
-        self._is_enforced = False
         self._shows_error = False
 
     def open(self, options: Mapping[str, Any], predecessor: Run | None) -> None:
@@ -94,10 +88,6 @@ class Run:
         self._predecessor = predecessor
         self.number = self._producer.run
         self._client.runs[self.name] = self
-
-    def launch(self) -> None:
-        """Let the generator run."""
-        raise NotImplementedError
 
     def wait_for_first(self) -> None:
         """Wait for the first yield, the end or an error, at most one second; then the cell may return.
@@ -132,22 +122,10 @@ class Run:
         with self._lock:
             self._shows_error = True
 
-    def stop_requested(self) -> None:
-        """Begin to stop. Does not wait."""
-        self.begin_stop()
-        threading.Thread(target=self.stop, name=f"jupyter_sse stop {self.name}", daemon=True).start()
-
     def refused(self, message: str) -> None:
         """Stop: the hub does not take what is yielded."""
         self.origin.tell(f"The stream {self.name!r} is refused: {message}")
         self.stop_requested()
-
-    def process_ends(self) -> None:
-        """Stop: this process is about to end."""
-        self.stop()
-
-    def forked(self) -> None:
-        """Called in a forked child, where the generator does not run."""
 
     def replace(self) -> None:
         """Stop for a new run of the same stream: its readers stay and see no end."""
@@ -160,56 +138,76 @@ class Run:
         if producer is not None:
             producer.end("stopped")
 
-    def begin_stop(self) -> None:
-        """Let the generator be closed at its next yield. Does not wait."""
-        self._is_stopping = True
+    def prepare(self) -> None:
+        """Wait for the end of the run before."""
+        if (predecessor := self._take_predecessor()) is not None:
+            predecessor.wait()
 
-    def stop(self, deadline: float | None = None) -> None:
-        """Stop, and wait until the generator's ``finally`` has run; after five seconds leave it behind.
-
-        Args:
-            deadline: when to leave it behind, as ``time.monotonic`` counts.
-        """
-        self._is_stopping = True
-        with self._lock:
-            enforces = not self._is_enforced
-            self._is_enforced = True
-        if enforces:
-            self._enforce_stop(time.monotonic() + STOP_TIMEOUT if deadline is None else deadline)
-        else:
-            self._is_settled.wait()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the run has ended or was left behind; say whether it has."""
-        return self._is_settled.wait(timeout)
-
-    def _enforce_stop(self, deadline: float) -> None:
-        if not self._is_settled.wait(_INTERRUPT_AFTER):
-            self._interrupt()
-        if self._is_settled.wait(max(0.0, deadline - time.monotonic())):
-            return
-        with self._lock:
-            self._is_abandoned = not self._is_ended
-        if self._is_abandoned:
-            self._abandon()
-
-    def _abandon(self) -> None:
-        if self.names is not None:
-            self.names.disown_all()
-        self._settle("stopped", None)
-        self.origin.tell(
-            f"The generator of the stream {self.name!r} did not stop within {STOP_TIMEOUT:g} s: something in it "
-            "blocks. It was left behind: what it still yields is refused, and it is closed at its next yield."
-        )
+    async def prepare_in_task(self) -> None:
+        """Do the same without blocking the loop."""
+        if (predecessor := self._take_predecessor()) is not None:
+            await asyncio.to_thread(predecessor.wait)
 
     def _take_predecessor(self) -> Run | None:
         # Not kept: each would hold the one before it.
         predecessor, self._predecessor = self._predecessor, None
         return predecessor
 
-    def _interrupt(self) -> None:
-        """Interrupt what runs between two yields."""
-        raise NotImplementedError
+    def make(self) -> Any:
+        """Make the generator, with the names that are its own."""
+        generator, self.names = self._source.make()
+        return generator
+
+    def drive(self, generator: Any) -> None:
+        """Send what a plain generator yields."""
+        advance, send = generator.__next__, self._producer.send
+        refusal: Exception | None = None
+        while True:
+            try:
+                value = advance() if refusal is None else generator.throw(refusal)
+            except StopIteration:
+                return
+            if self.is_stopping:
+                return
+            refusal = None
+            try:
+                send(*parts(value))
+            except Exception as raised:  # noqa: BLE001 - the generator hears of it, at the line that yielded
+                if self.is_stopping:
+                    return
+                refusal = refused_value(raised)
+            now = monotonic()
+            if now >= self._next_copy:
+                self._breathe(now)
+
+    async def drive_in_task(self, generator: Any) -> None:
+        """Send what an async generator yields."""
+        producer = self._producer
+        next_turn = monotonic() + TURN
+        refusal: Exception | None = None
+        while True:
+            try:
+                value = await (generator.__anext__() if refusal is None else generator.athrow(refusal))
+            except StopAsyncIteration:
+                return
+            if self.is_stopping:
+                return
+            refusal = None
+            try:
+                fields = parts(value)
+                if not producer.offer(*fields):
+                    # The link is full. Only this run waits for room, not the loop.
+                    await asyncio.to_thread(producer.send, *fields)
+            except Exception as raised:  # noqa: BLE001 - the generator hears of it, at the line that yielded
+                if self.is_stopping:
+                    return
+                refusal = refused_value(raised)
+            now = monotonic()
+            if now >= self._next_copy:
+                self._breathe(now)
+            if now >= next_turn:
+                await asyncio.sleep(0)
+                next_turn = monotonic() + TURN
 
     def _breathe(self, now: float) -> None:
         """Do what is due now and then, at a yield: the notebook gets the run's values, and the cell returns."""
@@ -221,8 +219,8 @@ class Run:
         if self.names is not None:
             self.names.copy_out()
 
-    def _finish(self, error: BaseException | None) -> None:
-        """Tell all who are to know that the generator has ended. Called in the run's own thread or task."""
+    def finish(self, error: BaseException | None) -> None:
+        """Tell all who are to know that the generator has ended."""
         self._copy_out()
         if error is not None:
             failure.prepare(error)
@@ -233,7 +231,12 @@ class Run:
         if error is not None and shows:
             failure.show(error, self.origin)
         if not is_late:
-            self._settle("error" if error is not None else "stopped" if self._is_stopping else "done", error)
+            self._settle("error" if error is not None else "stopped" if self.is_stopping else "done", error)
+
+    def _abandoned(self) -> None:
+        if self.names is not None:
+            self.names.disown_all()
+        self._settle("stopped", None)
 
     def _settle(self, reason: str, error: BaseException | None) -> None:
         producer, self._producer = self._producer, None

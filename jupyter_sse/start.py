@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from jupyter_sse._rust import check_name
 from jupyter_sse.client import client
-from jupyter_sse.task_run import TaskRun
-from jupyter_sse.thread_run import ThreadRun
+from jupyter_sse.run import Run
+from jupyter_sse.task_driver import TaskDriver
+from jupyter_sse.thread_driver import ThreadDriver
 
 if TYPE_CHECKING:
     from jupyter_sse.client import Client
     from jupyter_sse.options import StreamOptions
     from jupyter_sse.origin import Origin
-    from jupyter_sse.run import Run, Source
+    from jupyter_sse.run import Source
 
 LOOPS = ("own", "main")
 
@@ -48,13 +49,13 @@ def start_run(
     check_name(name)
     here = client()
     here.announce(origin)
-    run: Run
+    run = Run(here, name, origin, source)
     if is_async:
-        run = TaskRun(here, name, origin, source, _loop(here, loop))
+        run.driver = TaskDriver(run, chosen_loop(here, loop), here.loop_thread)
     elif loop != "own":
         raise ValueError("--loop main: expected a cell or function that awaits, got a plain generator; leave it out")
     else:
-        run = ThreadRun(here, name, origin, source)
+        run.driver = ThreadDriver(run, f"jupyter_sse {name}")
     predecessor = here.runs.get(name)
     if predecessor is not None:
         predecessor.replace()
@@ -71,7 +72,12 @@ def start_run(
     return run
 
 
-def _loop(here: Client, loop: str) -> asyncio.AbstractEventLoop:
+def chosen_loop(here: Client, loop: str) -> asyncio.AbstractEventLoop:
+    """Return where async generators run: "own" (jupyter_sse's loop) or "main" (that of the calling thread).
+
+    Raises:
+        ValueError: there is no such loop.
+    """
     if loop == "own":
         return here.loop_thread.loop()
     if loop != "main":
