@@ -169,21 +169,28 @@ class Link:
         overflow_after: float = 30.0,
         max_event_bytes: int = ...,
     ) -> Link: ...
-    def open(self, name: str, kind: Literal["run", "send"], options: str = "{}", timeout: float = 1.0) -> Producer:
-        """Open a stream for sending.
+    def open(
+        self, name: str, kind: Literal["run", "send", "route", "visit"], options: str = "{}", timeout: float = 1.0
+    ) -> Producer:
+        """Open a stream for sending, or a route: a family of streams, each of whose readers gets a run of its own.
 
         Waits for the hub's word where one is linked or the first attempt is not over, else returns at once with
         `Producer.run` None; what is sent waits then. A refusal that comes later is a command of `next_command`.
 
         Args:
-            name: The stream.
-            kind: "run" starts a new run, ours alone; "send" joins this kernel's run of that kind or starts one.
-            options: JSON: history, ping_interval, view, origin.
+            name: The stream; of a route its pattern, such as `users/{user_id}`; of a visit the path of its request.
+            kind: "run" starts a new run, ours alone; "send" joins this kernel's run of that kind or starts one. "route"
+                takes readers, each of whom is told by `next_command` ("begin") and has to be answered at once by the
+                "visit" that carries its run. Whoever opens a route of the same family again takes over those who read
+                it: open the new one before the old one ends.
+            options: JSON: history, ping_interval, view, origin; of a visit "visit", the number from "begin", and
+                ping_interval.
             timeout: Seconds.
 
         Raises:
-            StreamNameError: It is no name of a stream.
-            OwnedError: Another kernel owns the stream's run; the message says which.
+            StreamNameError: It is no name of a stream, or no pattern.
+            OwnedError: Another kernel owns the stream's run, or the route; the message says which.
+            ReaderGoneError: The reader of the visit has left.
             LimitError: The hub holds as many streams as it may.
             LinkError: The link is closed, or the options are longer than an event may be.
         """
@@ -217,6 +224,8 @@ class Link:
         self, timeout: float | None = None
     ) -> (
         tuple[Literal["stop"], int]
+        | tuple[Literal["begin"], int, int, str]
+        | tuple[Literal["credit"], int]
         | tuple[Literal["refused"], int, str]
         | tuple[Literal["linked"]]
         | tuple[Literal["unlinked"], str]
@@ -226,7 +235,11 @@ class Link:
         """Wait for the next thing that the kernel should act on.
 
         Returns:
-            `("stop", key)`: somebody wants this producer to end.
+            `("stop", key)`: somebody wants this producer to end; of a visit, its reader has left.
+            `("begin", key, visit, request)`: a reader of the route `key` has come. The request is JSON: `path`,
+            `path_params`, `query` (name to values), `headers` (lower-case names), `user`, `address`, `last_event_id`,
+            `connection`.
+            `("credit", key)`: the reader of a visit that had none left has granted credit again, or for the first time.
             `("refused", key, message)`: the hub does not take this producer's events, of which `open` could not tell.
             `("linked",)`, `("unlinked", why)`: a hub is there, or gone. Of changes that nobody has asked for the last
             is told; a hub of another version is told as "unlinked", once.
@@ -331,12 +344,39 @@ class Producer:
             Whether it is queued. False: the link is full; nothing has happened.
         """
 
-    def end(self, reason: Literal["done", "stopped", "error", "lost"], error: str | None = None) -> None:
+    @property
+    def credit(self) -> int:
+        """How many bytes more the reader of a visit wants (each event counts its type, id and body, and 64 more).
+
+        Rest at 0 and below: `send` takes what is sent all the same. Of other producers always 0.
+        """
+
+    def wait_for_credit(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds until the reader of a visit wants more, or has left.
+
+        Returns:
+            False: neither has happened. True for all other producers.
+        """
+
+    def head(self, head: str) -> None:
+        """Set headers of the response to the reader of a visit, before the first event.
+
+        Args:
+            head: JSON `{"headers": {name: value}}`.
+
+        Raises:
+            StreamEndedError, ReaderGoneError, LinkError: As of `send`.
+        """
+
+    def end(
+        self, reason: Literal["done", "stopped", "error", "lost", "refused"], error: str | None = None
+    ) -> None:
         """End the producer, after everything that was sent. Does nothing where it has ended, or the link has.
 
         Args:
-            reason: What readers are told if nobody else feeds the stream.
-            error: JSON `{"type", "message"}`.
+            reason: What readers are told if nobody else feeds the stream. "refused" is a visit's: before its first event
+                its reader gets the error as the status of the response.
+            error: JSON `{"type", "message"}`, where refused also `"status"` and perhaps `"headers"`.
 
         Raises:
             EventTooLargeError: `error` is longer than an event may be.

@@ -15,6 +15,7 @@ __all__ = [
     "LimitError",
     "LinkError",
     "OwnedError",
+    "ReaderGoneError",
     "SSEError",
     "SequenceError",
     "StreamEndedError",
@@ -45,6 +46,10 @@ class StreamNameError(SSEError, ValueError):
 
 class OwnedError(SSEError, RuntimeError):
     """Another kernel owns the stream's run."""
+
+
+class ReaderGoneError(SSEError):
+    """The reader for whom a generator runs has left: there is nobody to send to."""
 
 
 class SequenceError(SSEError, ValueError):

@@ -18,6 +18,14 @@ pub const VERSION: u16 = 1;
 /// The bytes before a payload: its length.
 pub const HEADER_BYTES: usize = 4;
 
+/// What an event costs beside its type, id and body, where a reader pulls its run by credit.
+const EVENT_COST_BYTES: usize = 64;
+
+/// What an event costs of the credit that a reader has granted: about what it takes in the memory of both sides.
+pub const fn event_cost(event: usize, id: usize, body: usize) -> u64 {
+    (EVENT_COST_BYTES + event + id + body) as u64
+}
+
 /// Why bytes are no frame. The link they came over is of no further use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FrameError {

@@ -8,6 +8,7 @@ mod encoder;
 mod event;
 pub mod frame;
 mod name;
+mod pattern;
 mod position;
 mod run;
 
@@ -18,6 +19,7 @@ pub use encoder::{
 };
 pub use event::Event;
 pub use name::{MAX_NAME_BYTES, NameError, check_name};
+pub use pattern::{Pattern, PatternError, check_path};
 pub use position::{Epoch, Position, end_id, is_end_id};
 pub use run::{EndReason, RunKind};
 

@@ -8,6 +8,10 @@ pub enum RunKind {
     Send = 1,
     /// An HTTP POST; never travels over a link.
     Post = 2,
+    /// A pattern of names whose readers get a run of their own each: no run itself.
+    Route = 3,
+    /// What one reader of a route gets.
+    Visit = 4,
 }
 
 impl RunKind {
@@ -17,6 +21,8 @@ impl RunKind {
             0 => Some(Self::Run),
             1 => Some(Self::Send),
             2 => Some(Self::Post),
+            3 => Some(Self::Route),
+            4 => Some(Self::Visit),
             _ => None,
         }
     }
@@ -28,9 +34,8 @@ impl RunKind {
 
     /// The kind of this name, if there is one.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Run, Self::Send, Self::Post]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
+        let all = [Self::Run, Self::Send, Self::Post, Self::Route, Self::Visit];
+        all.into_iter().find(|kind| kind.as_str() == name)
     }
 
     /// The name in JSON and in Python.
@@ -39,6 +44,8 @@ impl RunKind {
             Self::Run => "run",
             Self::Send => "send",
             Self::Post => "post",
+            Self::Route => "route",
+            Self::Visit => "visit",
         }
     }
 }
@@ -55,6 +62,8 @@ pub enum EndReason {
     Error = 2,
     /// Its process is gone.
     Lost = 3,
+    /// It did not want this reader, as an HTTP server refuses a request.
+    Refused = 4,
 }
 
 impl EndReason {
@@ -65,6 +74,7 @@ impl EndReason {
             1 => Some(Self::Stopped),
             2 => Some(Self::Error),
             3 => Some(Self::Lost),
+            4 => Some(Self::Refused),
             _ => None,
         }
     }
@@ -76,9 +86,14 @@ impl EndReason {
 
     /// The reason of this name, if there is one.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Done, Self::Stopped, Self::Error, Self::Lost]
-            .into_iter()
-            .find(|reason| reason.as_str() == name)
+        let all = [
+            Self::Done,
+            Self::Stopped,
+            Self::Error,
+            Self::Lost,
+            Self::Refused,
+        ];
+        all.into_iter().find(|reason| reason.as_str() == name)
     }
 
     /// The name in `sse.end` and in Python.
@@ -88,6 +103,7 @@ impl EndReason {
             Self::Stopped => "stopped",
             Self::Error => "error",
             Self::Lost => "lost",
+            Self::Refused => "refused",
         }
     }
 }

@@ -56,6 +56,11 @@ fn to_hub() -> Vec<ToHub<'static>> {
             request: 8,
             body: r#"{"op":"list"}"#,
         },
+        ToHub::Head {
+            seq: 9,
+            key: 10,
+            head: r#"{"headers":{"x":"y"}}"#,
+        },
     ]
 }
 
@@ -80,6 +85,15 @@ fn to_kernel() -> Vec<ToKernel<'static>> {
             request: 6,
             status: 404,
             body: "{}",
+        },
+        ToKernel::Begin {
+            key: 7,
+            visit: u64::MAX,
+            request: r#"{"path":"users/42"}"#,
+        },
+        ToKernel::Credit {
+            key: 8,
+            bytes: 65536,
         },
     ]
 }

@@ -272,7 +272,7 @@ impl State {
                 }
                 .encode(reply);
             }
-            ToHub::Hello { .. } | ToHub::Subscribe { .. } => {}
+            ToHub::Head { .. } | ToHub::Hello { .. } | ToHub::Subscribe { .. } => {}
         }
     }
 
@@ -380,7 +380,8 @@ fn sequence_of(frame: &ToHub<'_>) -> Option<u64> {
         ToHub::Open { seq, .. }
         | ToHub::Event { seq, .. }
         | ToHub::Lost { seq, .. }
-        | ToHub::End { seq, .. } => Some(seq),
+        | ToHub::End { seq, .. }
+        | ToHub::Head { seq, .. } => Some(seq),
         ToHub::Hello { .. } | ToHub::Subscribe { .. } | ToHub::Request { .. } => None,
     }
 }

@@ -103,7 +103,7 @@ impl State {
                 Err(Refusal::Owned(owned_message(stream)))
             }
             (RunKind::Send | RunKind::Post, _) => Ok(Some(key)),
-            (RunKind::Run, _) => Ok(None),
+            (RunKind::Run | RunKind::Route | RunKind::Visit, _) => Ok(None),
         }
     }
 

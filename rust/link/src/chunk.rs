@@ -16,7 +16,7 @@ pub(crate) struct Chunk {
 pub(crate) struct Placed<'a> {
     pub(crate) frame: ToHub<'a>,
     /// The frame with its header.
-    bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     /// Where it begins in the chunk.
     pub(crate) offset: usize,
 }
@@ -28,7 +28,8 @@ impl Placed<'_> {
             ToHub::Open { seq, .. }
             | ToHub::Event { seq, .. }
             | ToHub::Lost { seq, .. }
-            | ToHub::End { seq, .. } => seq,
+            | ToHub::End { seq, .. }
+            | ToHub::Head { seq, .. } => seq,
             ToHub::Hello { .. } | ToHub::Subscribe { .. } | ToHub::Request { .. } => 0,
         }
     }

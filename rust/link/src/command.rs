@@ -15,6 +15,20 @@ pub enum Command {
         /// The stream, as [`crate::Link::open`] named it.
         key: u32,
     },
+    /// A reader of a route has come: its visit is to be opened at once, and then run.
+    Begin {
+        /// The route, as [`crate::Link::open`] named it.
+        key: u32,
+        /// Names the visit in the options that [`crate::Link::open`] takes.
+        visit: u64,
+        /// JSON: what the reader asked for, and who it is.
+        request: String,
+    },
+    /// The reader of a visit wants more: [`crate::Link::credit`] is above zero again.
+    Credit {
+        /// The visit's producer.
+        key: u32,
+    },
     /// The hub refused a stream after [`crate::Link::open`] had returned.
     Refused {
         /// The stream.
@@ -41,7 +55,7 @@ pub enum Command {
 /// Commands that nobody has asked for yet.
 ///
 /// Bounded without dropping anything that matters: of each key at most one of each kind waits (counts add up),
-/// and of the changes between linked and unlinked only the last.
+/// and of the changes between linked and unlinked only the last. Of visits that begin the hub bounds the number.
 pub(crate) struct Commands {
     /// Guards the queue alone, apart from the link's state, so that a reader of commands never delays `send`.
     waiting: Mutex<Waiting>,
@@ -68,7 +82,8 @@ impl Commands {
     }
 
     pub(crate) fn push_losses(&self, losses: &Losses) {
-        for (&key, &count) in losses {
+        for (&key, loss) in losses {
+            let count = loss.events;
             self.push(Command::Lost { key, count });
         }
     }
@@ -125,7 +140,9 @@ impl Waiting {
                     return;
                 }
             }
-            Command::Stop { .. } | Command::Refused { .. } => {
+            // The hub begins each visit once.
+            Command::Begin { .. } => {}
+            Command::Stop { .. } | Command::Refused { .. } | Command::Credit { .. } => {
                 self.commands.retain(|waiting| *waiting != command);
             }
             Command::Linked | Command::Unlinked { .. } => {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use jupyter_sse_codec::NameError;
+use jupyter_sse_codec::{NameError, PatternError};
 
 use crate::keys::Refusal;
 
@@ -21,6 +21,8 @@ pub enum Gone {
 pub enum OpenError {
     /// No stream can have this name.
     Name(NameError),
+    /// No route can have this pattern.
+    Pattern(PatternError),
     /// The hub said no.
     Refused(Refusal),
     /// Name and options are longer than one event may be, in bytes.
@@ -86,6 +88,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(error) => error.fmt(out),
+            Self::Pattern(error) => error.fmt(out),
             Self::Refused(refusal) => out.write_str(&refusal.message),
             Self::TooLarge { bytes, limit } => {
                 write!(

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use jupyter_sse_codec::RunKind;
 use jupyter_sse_codec::frame::ToHub;
 use serde_json::Value;
 
@@ -10,13 +11,21 @@ use crate::command::Command;
 /// Why the hub refused a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// `owned` (another kernel's run has the stream), `invalid` or `limit`.
+    /// `owned` (another kernel's run has the stream), `invalid`, `limit` or `gone` (the reader of a visit).
     pub reason: String,
     /// The hub's words for people.
     pub message: String,
 }
 
 impl Refusal {
+    /// The reader of a visit has left with the server that it was at.
+    fn gone() -> Self {
+        Self {
+            reason: "gone".to_owned(),
+            message: "the reader has left".to_owned(),
+        }
+    }
+
     /// Reads `{"reason", "message"}`; other text becomes the message.
     pub(crate) fn from_json(text: &str) -> Self {
         let value: Value = serde_json::from_str(text).unwrap_or_default();
@@ -47,6 +56,24 @@ struct Key {
     end_seq: Option<u64>,
 }
 
+/// How much of a visit its reader has asked for.
+#[derive(Debug, Clone, Copy, Default)]
+struct Credit {
+    /// What its events may have cost in all.
+    granted: u64,
+    /// What they have cost.
+    spent: u64,
+    /// The reader has left.
+    is_over: bool,
+}
+
+impl Credit {
+    fn left(self) -> i64 {
+        let difference = i128::from(self.granted) - i128::from(self.spent);
+        i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
+    }
+}
+
 /// Why nothing can be sent under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NotWritable {
@@ -63,6 +90,8 @@ pub(crate) struct Keys {
     last_key: u32,
     /// Ends that are not confirmed, in the order of their sequence: `(seq, key)`.
     ending: VecDeque<(u64, u32)>,
+    /// Of visits: they alone are pulled by their readers.
+    credits: BTreeMap<u32, Credit>,
 }
 
 impl Keys {
@@ -96,6 +125,53 @@ impl Keys {
             end_seq,
         };
         self.entries.insert(key, entry);
+        if kind == RunKind::Visit.as_u8() {
+            self.credits.insert(key, Credit::default());
+        }
+    }
+
+    /// How much more the reader of a visit has asked for; `None`: `key` is no visit's.
+    pub(crate) fn credit(&self, key: u32) -> Option<i64> {
+        self.credits.get(&key).map(|credit| credit.left())
+    }
+
+    /// Whether nobody need wait for credit: there is some, or no more will come.
+    pub(crate) fn is_credit_settled(&self, key: u32) -> bool {
+        let credit = self.credits.get(&key);
+        credit.is_none_or(|credit| credit.is_over || credit.left() > 0)
+    }
+
+    /// The reader of `key`, if it is a visit's, has left.
+    pub(crate) fn give_up_credit(&mut self, key: u32) {
+        if let Some(credit) = self.credits.get_mut(&key) {
+            credit.is_over = true;
+        }
+    }
+
+    /// An event of `key` is queued that costs so much, as far as it is a visit's.
+    #[inline]
+    pub(crate) fn spend(&mut self, key: u32, cost: impl FnOnce() -> u64) {
+        if !self.credits.is_empty()
+            && let Some(credit) = self.credits.get_mut(&key)
+        {
+            credit.spent += cost();
+        }
+    }
+
+    /// Events of `key` that cost so much were dropped: their reader will not pay for them.
+    pub(crate) fn refund(&mut self, key: u32, cost: u64) -> Option<Command> {
+        let credit = self.credits.get_mut(&key)?;
+        let before = credit.left();
+        credit.spent = credit.spent.saturating_sub(cost);
+        (before <= 0 && credit.left() > 0).then_some(Command::Credit { key })
+    }
+
+    /// The events of `key` may have cost so much in all. Returns what the kernel is to be told.
+    pub(crate) fn grant(&mut self, key: u32, granted: u64) -> Option<Command> {
+        let credit = self.credits.get_mut(&key)?;
+        let before = credit.left();
+        credit.granted = credit.granted.max(granted);
+        (before <= 0 && credit.left() > 0).then_some(Command::Credit { key })
     }
 
     /// What the hub has last said about `key`, if it said anything.
@@ -142,11 +218,13 @@ impl Keys {
             entry.end_seq = Some(end_seq);
             self.ending.push_back((end_seq, key));
         }
+        self.credits.remove(&key);
     }
 
     /// Forgets a key that the hub does not know.
     pub(crate) fn forget(&mut self, key: u32) {
         self.entries.remove(&key);
+        self.credits.remove(&key);
     }
 
     /// Everything up to `acked_seq` is confirmed: forgets the keys that have ended by then.
@@ -163,9 +241,26 @@ impl Keys {
     ///
     /// - to a hub that does not know this link, for every key whose own `Open` will not be sent again;
     /// - to one that does, for every key whose `Open` it has but whose answer got lost on the way.
-    pub(crate) fn reopen(&mut self, is_known: bool, acked_seq: u64, out: &mut Vec<u8>) {
+    ///
+    /// The reader of a visit is not known to a hub that does not know this link: its visits are over, and are returned.
+    pub(crate) fn reopen(
+        &mut self,
+        is_known: bool,
+        acked_seq: u64,
+        out: &mut Vec<u8>,
+    ) -> Vec<Command> {
+        let mut over = Vec::new();
         for (&key, entry) in &mut self.entries {
             entry.is_confirmed &= is_known;
+            if entry.kind == RunKind::Visit.as_u8() && !is_known {
+                if entry.end_seq.is_none() && !matches!(entry.answer, Some(Err(_))) {
+                    over.push(Command::Stop { key });
+                }
+                entry.answer = Some(Err(Refusal::gone()));
+                if let Some(credit) = self.credits.get_mut(&key) {
+                    credit.is_over = true;
+                }
+            }
             let is_refused = matches!(entry.answer, Some(Err(_)));
             if entry.open_seq > acked_seq || entry.is_confirmed || is_refused {
                 continue;
@@ -187,5 +282,6 @@ impl Keys {
             }
             .encode(out);
         }
+        over
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use jupyter_sse_codec::{EndReason, RunKind, check_name, frame};
+use jupyter_sse_codec::{EndReason, Pattern, RunKind, check_name, frame};
 use mio::{Poll, Waker};
 
 use crate::command::Command;
@@ -102,6 +102,9 @@ impl Link {
 
     /// Opens a stream for sending. Where a server is connected, waits for its answer, `timeout` at most.
     ///
+    /// A route (`name` is its pattern) is opened in the same way; its readers come as [`Command::Begin`], and each of their visits is
+    /// opened with the path of its request and the options `{"visit", "ping_interval"}`.
+    ///
     /// # Errors
     ///
     /// The hub's refusal, if it came in time; a later one is [`Command::Refused`]. See [`OpenError`].
@@ -112,7 +115,14 @@ impl Link {
         options: &str,
         timeout: Duration,
     ) -> Result<Opened, OpenError> {
-        check_name(name).map_err(OpenError::Name)?;
+        match kind {
+            RunKind::Route => drop(Pattern::parse(name).map_err(OpenError::Pattern)?),
+            // The hub has said it.
+            RunKind::Visit => {}
+            RunKind::Run | RunKind::Send | RunKind::Post => {
+                check_name(name).map_err(OpenError::Name)?;
+            }
+        }
         let (bytes, limit) = (name.len() + options.len(), self.0.shared.max_event_bytes());
         if bytes > limit {
             return Err(OpenError::TooLarge { bytes, limit });
@@ -180,6 +190,42 @@ impl Link {
             return true;
         };
         shared.wait_for_room(bytes, deadline(Some(timeout)), self.0.overflow_after)
+    }
+
+    /// Says what the response to the reader of a visit has beside its events: JSON `{"headers": {name: value}}`. Before the first event.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Link::end`].
+    pub fn head(&self, key: u32, head: &str) -> Result<(), SendError> {
+        let (bytes, limit) = (head.len(), self.0.shared.max_event_bytes());
+        if bytes > limit {
+            return Err(SendError::TooLarge { bytes, limit });
+        }
+        let shared = self.shared().map_err(SendError::Gone)?;
+        let mut state = shared.lock();
+        state.head(key, head)?;
+        shared.unlock_and_wake(state);
+        Ok(())
+    }
+
+    /// How much more the reader of a visit has asked for, in the measure of [`frame::event_cost`]; at zero and below its run should rest.
+    /// `None`: this is no visit, or it has ended.
+    pub fn credit(&self, key: u32) -> Option<i64> {
+        self.shared().ok()?.lock().keys.credit(key)
+    }
+
+    /// Waits until the reader of a visit has asked for more, or the visit is over: [`Link::credit`] then has it. `false`: the time was
+    /// over before.
+    pub fn wait_for_credit(&self, key: u32, timeout: Duration) -> bool {
+        let Ok(shared) = self.shared() else {
+            return true;
+        };
+        let found = shared.wait_for_progress(shared.lock(), deadline(Some(timeout)), |state| {
+            let is_over = state.is_finished || state.check_writable(key).is_err();
+            (is_over || state.keys.is_credit_settled(key)).then_some(())
+        });
+        found.1.is_some()
     }
 
     /// Ends the stream's producer, after everything that was sent. `error` is JSON `{"type", "message"}` or empty.

@@ -19,8 +19,15 @@ const MAX_SPARE_BUFFERS: usize = 32;
 /// Buffers kept while nothing flows.
 const IDLE_SPARE_BUFFERS: usize = 2;
 
-/// How many events of each key were dropped.
-pub(crate) type Losses = BTreeMap<u32, u64>;
+/// How many events of each key were dropped, and what their frames took, in bytes.
+pub(crate) type Losses = BTreeMap<u32, Loss>;
+
+/// See [`Losses`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Loss {
+    pub(crate) events: u64,
+    pub(crate) bytes: u64,
+}
 
 /// The frame, of so many bytes, would pass the bound. The queue is as it was before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +48,7 @@ pub(crate) struct Queue {
     used_bytes: usize,
     in_flight_bytes: usize,
     last_seq: u64,
+    newest_frame_bytes: usize,
     acked_seq: u64,
     /// Since when a frame has been refused without any progress after it.
     stuck_since: Option<Instant>,
@@ -58,6 +66,7 @@ impl Queue {
             used_bytes: 0,
             in_flight_bytes: 0,
             last_seq: 0,
+            newest_frame_bytes: 0,
             acked_seq: 0,
             stuck_since: None,
         }
@@ -76,6 +85,11 @@ impl Queue {
     /// The sequence number of the newest frame; 0 before the first.
     pub(crate) fn last_seq(&self) -> u64 {
         self.last_seq
+    }
+
+    /// What the newest frame takes, in bytes.
+    pub(crate) fn newest_frame_bytes(&self) -> usize {
+        self.newest_frame_bytes
     }
 
     /// Everything up to this sequence number is confirmed.
@@ -118,6 +132,7 @@ impl Queue {
         let seq = self.last_seq + 1;
         self.tail().last_seq = seq;
         self.last_seq = seq;
+        self.newest_frame_bytes = frame_bytes;
         self.used_bytes += frame_bytes;
         seq
     }
@@ -248,7 +263,9 @@ impl Queue {
             .flat_map(|chunk| frames(&chunk.bytes))
         {
             if let ToHub::Event { key, .. } = event.frame {
-                *losses.entry(key).or_default() += 1;
+                let loss = losses.entry(key).or_default();
+                loss.events += 1;
+                loss.bytes += event.bytes.len() as u64;
             }
         }
         let residue = condense(&victims);
@@ -323,9 +340,16 @@ mod tests {
             }
             .encode(out);
         });
-        assert_eq!(queue.drop_oldest(), Some(Losses::from([(1, 2), (2, 1)])));
+        let lost = |events| Loss {
+            events,
+            bytes: events * (4 + frame::EVENT_OVERHEAD_BYTES as u64 + 10),
+        };
+        assert_eq!(
+            queue.drop_oldest(),
+            Some(Losses::from([(1, lost(2)), (2, lost(1))]))
+        );
         assert!(push(&mut queue, 2, 10).is_ok());
-        assert_eq!(queue.drop_oldest(), Some(Losses::from([(2, 1)])));
+        assert_eq!(queue.drop_oldest(), Some(Losses::from([(2, lost(1))])));
         assert_eq!(queue.drop_oldest(), None);
         let mut left = Vec::new();
         queue.take(usize::MAX, |chunk| {

@@ -3,7 +3,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION};
+use jupyter_sse_codec::frame::{
+    EVENT_OVERHEAD_BYTES, HEADER_BYTES, ToHub, ToKernel, VERSION, event_cost,
+};
 use jupyter_sse_codec::{EndReason, RunKind};
 
 use crate::command::{Command, Commands};
@@ -17,6 +19,15 @@ use crate::wire::{Wire, invalid_data};
 
 /// About how many bytes are taken from the queue before receipts are looked at again.
 const TAKE_BYTES: usize = 256 * 1024;
+
+/// What the event in a frame of so many bytes costs of a reader's credit.
+pub(crate) fn event_bytes_cost(frame_bytes: usize) -> u64 {
+    event_cost(
+        0,
+        0,
+        frame_bytes.saturating_sub(HEADER_BYTES + EVENT_OVERHEAD_BYTES),
+    )
+}
 
 impl State {
     /// Opens a stream; the key that names it from now on. The hub has not heard of it yet.
@@ -65,7 +76,17 @@ impl State {
             return Ok(Sent::Full { bytes });
         }
         self.queued_events += 1;
+        let Self { keys, queue, .. } = self;
+        keys.spend(key, || event_bytes_cost(queue.newest_frame_bytes()));
         Ok(Sent::Queued)
+    }
+
+    /// Says what the response to the reader of a visit has beside its events.
+    pub(crate) fn head(&mut self, key: u32, head: &str) -> Result<(), SendError> {
+        self.check_writable(key)?;
+        self.queue
+            .push_beyond(|seq, out| ToHub::Head { seq, key, head }.encode(out));
+        Ok(())
     }
 
     /// Ends a stream's producer after everything that was sent. One that the hub refused is forgotten.
@@ -138,7 +159,9 @@ impl State {
         self.queue.release(acked_seq, freed_bytes, buffers);
         self.queue.begin_connection();
         self.keys.forget_ended(acked_seq);
-        self.keys.reopen(known, acked_seq, control);
+        for over in self.keys.reopen(known, acked_seq, control) {
+            commands.push(over);
+        }
         self.link(commands, server);
         Ok(())
     }
@@ -169,7 +192,24 @@ impl State {
                     commands.push(command);
                 }
             }
-            ToKernel::Stop { key } => commands.push(Command::Stop { key }),
+            ToKernel::Stop { key } => {
+                self.keys.give_up_credit(key);
+                commands.push(Command::Stop { key });
+            }
+            ToKernel::Begin {
+                key,
+                visit,
+                request,
+            } => commands.push(Command::Begin {
+                key,
+                visit,
+                request: request.to_owned(),
+            }),
+            ToKernel::Credit { key, bytes } => {
+                if let Some(command) = self.keys.grant(key, bytes) {
+                    commands.push(command);
+                }
+            }
             ToKernel::Answer {
                 request,
                 status,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jupyter_sse_codec::frame::{EVENT_OVERHEAD_BYTES, HEADER_BYTES};
 use mio::Waker;
 use serde_json::Value;
 
@@ -12,7 +13,11 @@ use crate::command::{Command, Commands};
 use crate::keys::Keys;
 use crate::queue::Queue;
 use crate::requests::Requests;
+use crate::session::event_bytes_cost;
 use crate::socket::OpenSocket;
+
+/// What the frame of an event takes beside its type, id and body, in bytes.
+const FRAME_BYTES: u64 = (HEADER_BYTES + EVENT_OVERHEAD_BYTES) as u64;
 
 /// How the link stands to the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,8 +253,15 @@ impl State {
             let Some(losses) = self.queue.drop_oldest() else {
                 return Some(self.queue.push_beyond(&write));
             };
-            self.lost_events += losses.values().sum::<u64>();
+            self.lost_events += losses.values().map(|loss| loss.events).sum::<u64>();
             commands.push_losses(&losses);
+            for (&key, loss) in &losses {
+                let cost = loss.events * event_bytes_cost(0)
+                    + loss.bytes.saturating_sub(loss.events * FRAME_BYTES);
+                if let Some(command) = self.keys.refund(key, cost) {
+                    commands.push(command);
+                }
+            }
             if let Ok(seq) = self.queue.push(&write) {
                 return Some(seq);
             }

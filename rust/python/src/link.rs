@@ -62,11 +62,16 @@ impl Link {
         timeout: f64,
     ) -> PyResult<Producer> {
         let py = name.py();
-        let text = checked_name(name)?;
+        // Patterns and paths of visits are no names; the link knows what they are.
+        let text = match kind {
+            "route" | "visit" => name.extract()?,
+            _ => checked_name(name)?,
+        };
         let kind = RunKind::parse(kind)
             .filter(|kind| *kind != RunKind::Post)
             .ok_or_else(|| {
-                PyValueError::new_err(format!("kind: expected 'run' or 'send', got {kind:?}"))
+                let expected = "expected 'run', 'send', 'route' or 'visit'";
+                PyValueError::new_err(format!("kind: {expected}, got {kind:?}"))
             })?;
         let timeout = duration(timeout);
         let opened = py
@@ -126,6 +131,12 @@ impl Link {
             Command::Refused { key, refusal } => {
                 ("refused", key, refusal.message).into_pyobject(py)
             }
+            Command::Begin {
+                key,
+                visit,
+                request,
+            } => ("begin", key, visit, request).into_pyobject(py),
+            Command::Credit { key } => ("credit", key).into_pyobject(py),
             Command::Linked => ("linked",).into_pyobject(py),
             Command::Unlinked { reason } => ("unlinked", reason).into_pyobject(py),
             Command::Lost { key, count } => ("lost", key, count).into_pyobject(py),
@@ -217,10 +228,28 @@ impl Producer {
         Ok(self.queue(data.py(), &fields)? == Sent::Queued)
     }
 
+    #[getter]
+    fn credit(&self) -> i64 {
+        self.link.credit(self.key).unwrap_or_default()
+    }
+
+    fn wait_for_credit(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        let settled = wait(py, Some(timeout), |slice| {
+            self.link.wait_for_credit(self.key, slice).then_some(())
+        })?;
+        Ok(settled.is_some())
+    }
+
+    fn head(&self, py: Python<'_>, head: &str) -> PyResult<()> {
+        self.link
+            .head(self.key, head)
+            .map_err(|error| self.not_sent(py, &error))
+    }
+
     #[pyo3(signature = (reason, error=None))]
     fn end(&self, py: Python<'_>, reason: &str, error: Option<&str>) -> PyResult<()> {
         let reason = EndReason::parse(reason).ok_or_else(|| {
-            let expected = "expected 'done', 'stopped', 'error' or 'lost'";
+            let expected = "expected 'done', 'stopped', 'error', 'lost' or 'refused'";
             PyValueError::new_err(format!("reason: {expected}, got {reason:?}"))
         })?;
         match self.link.end(self.key, reason, error.unwrap_or_default()) {
@@ -311,6 +340,7 @@ fn not_opened(py: Python<'_>, error: &OpenError) -> PyErr {
     match error {
         OpenError::Refused(refusal) => refused(py, refusal),
         OpenError::Gone(reason) => gone(py, *reason),
+        OpenError::Pattern(_) => raise(py, "StreamNameError", format!("pattern: {error}")),
         OpenError::Name(_) => raise(py, "StreamNameError", format!("name: {error}")),
         OpenError::TooLarge { .. } => raise(
             py,
@@ -345,6 +375,7 @@ fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
         "owned" => "OwnedError",
         "invalid" => "StreamNameError",
         "limit" => "LimitError",
+        "gone" => "ReaderGoneError",
         _ => "LinkError",
     };
     raise(py, class, refusal.message.clone())

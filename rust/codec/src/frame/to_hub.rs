@@ -10,6 +10,7 @@ const EVENT: u8 = 4;
 const LOST: u8 = 5;
 const END: u8 = 6;
 const REQUEST: u8 = 7;
+const HEAD: u8 = 8;
 
 /// What a kernel says to the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,15 @@ pub enum ToHub<'a> {
         /// JSON `{"type", "message"}` or empty.
         error: &'a str,
     },
+    /// What the response to the reader of a visit says beside its events; before the first of them.
+    Head {
+        /// Place in the link's sequence.
+        seq: u64,
+        /// The visit's producer.
+        key: u32,
+        /// JSON `{"headers": {name: value}}`.
+        head: &'a str,
+    },
     /// A question that is answered by [`super::ToKernel::Answer`].
     Request {
         /// Comes back in the answer; not 0.
@@ -148,6 +158,11 @@ impl<'a> ToHub<'a> {
                 out.push(reason);
                 put_str(out, error);
             }),
+            Self::Head { seq, key, head } => frame(out, HEAD, |out| {
+                out.extend_from_slice(&seq.to_le_bytes());
+                out.extend_from_slice(&key.to_le_bytes());
+                put_str(out, head);
+            }),
             Self::Request { request, body } => frame(out, REQUEST, |out| {
                 out.extend_from_slice(&request.to_le_bytes());
                 put_str(out, body);
@@ -207,6 +222,11 @@ impl<'a> ToHub<'a> {
                 key: fields.u32()?,
                 reason: fields.u8()?,
                 error: fields.str()?,
+            },
+            HEAD => Self::Head {
+                seq: fields.u64()?,
+                key: fields.u32()?,
+                head: fields.str()?,
             },
             REQUEST => Self::Request {
                 request: fields.u32()?,

@@ -5,6 +5,8 @@ const OPENED: u8 = 66;
 const ACK: u8 = 67;
 const STOP: u8 = 68;
 const ANSWER: u8 = 69;
+const BEGIN: u8 = 70;
+const CREDIT: u8 = 71;
 
 /// What the hub says to a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,22 @@ pub enum ToKernel<'a> {
     Stop {
         /// The open stream.
         key: u32,
+    },
+    /// A reader of a route has come: answered by an `Open` of the kind [`crate::RunKind::Visit`].
+    Begin {
+        /// The route.
+        key: u32,
+        /// Names the visit in the options of that `Open`.
+        visit: u64,
+        /// JSON: what the reader asked for, and who it is.
+        request: &'a str,
+    },
+    /// The reader of a visit wants more.
+    Credit {
+        /// The visit's producer.
+        key: u32,
+        /// What its events may have cost in all (see [`super::event_cost`]). What begins below it may go beyond.
+        bytes: u64,
     },
     /// The answer to `Request` or `Subscribe`.
     Answer {
@@ -84,6 +102,19 @@ impl<'a> ToKernel<'a> {
             }),
             Self::Ack { seq } => frame(out, ACK, |out| out.extend_from_slice(&seq.to_le_bytes())),
             Self::Stop { key } => frame(out, STOP, |out| out.extend_from_slice(&key.to_le_bytes())),
+            Self::Begin {
+                key,
+                visit,
+                request,
+            } => frame(out, BEGIN, |out| {
+                out.extend_from_slice(&key.to_le_bytes());
+                out.extend_from_slice(&visit.to_le_bytes());
+                put_str(out, request);
+            }),
+            Self::Credit { key, bytes } => frame(out, CREDIT, |out| {
+                out.extend_from_slice(&key.to_le_bytes());
+                out.extend_from_slice(&bytes.to_le_bytes());
+            }),
             Self::Answer {
                 request,
                 status,
@@ -119,6 +150,15 @@ impl<'a> ToKernel<'a> {
             },
             ACK => Self::Ack { seq: fields.u64()? },
             STOP => Self::Stop { key: fields.u32()? },
+            BEGIN => Self::Begin {
+                key: fields.u32()?,
+                visit: fields.u64()?,
+                request: fields.str()?,
+            },
+            CREDIT => Self::Credit {
+                key: fields.u32()?,
+                bytes: fields.u64()?,
+            },
             ANSWER => Self::Answer {
                 request: fields.u32()?,
                 status: fields.u16()?,

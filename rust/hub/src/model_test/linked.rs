@@ -159,7 +159,10 @@ impl World {
                     self.kernels[at].producers.retain(|it| *it != key);
                 }
                 Command::Lost { .. } => self.journal.count_one("dropped by a link"),
-                Command::Linked | Command::Unlinked { .. } => {}
+                Command::Linked
+                | Command::Unlinked { .. }
+                | Command::Begin { .. }
+                | Command::Credit { .. } => {}
             }
         }
     }

@@ -73,6 +73,11 @@ pub enum Said {
         key: u32,
         reason: u8,
     },
+    Head {
+        seq: u64,
+        key: u32,
+        head: String,
+    },
     Request {
         request: u32,
         body: String,
@@ -130,6 +135,11 @@ impl Said {
                 request,
                 body: body.to_owned(),
             },
+            ToHub::Head { seq, key, head } => Self::Head {
+                seq,
+                key,
+                head: head.to_owned(),
+            },
             ToHub::Subscribe { .. } => unreachable!("a link does not subscribe"),
         }
     }
@@ -139,7 +149,8 @@ impl Said {
             Self::Open { seq, .. }
             | Self::Event { seq, .. }
             | Self::Lost { seq, .. }
-            | Self::End { seq, .. } => seq,
+            | Self::End { seq, .. }
+            | Self::Head { seq, .. } => seq,
             Self::Hello { .. } | Self::Request { .. } => 0,
         }
     }
