@@ -564,8 +564,8 @@ class Hub:
     def drained(self, id: int) -> None:  # noqa: A002 - the reader's number
         """A portable reader's last piece is written."""
 
-    def hurry(self) -> None:
-        """Let `drain` give portable readers all that there is, wanted later (`conflate`) or not: the server stops."""
+    def let_go(self) -> None:
+        """The server stops: `drain` gives portable readers all there is, held back or not, and a time to come back."""
 
     def took(self, id: int) -> None:  # noqa: A002 - the reader's number
         """A portable reader has taken some of its piece: it is slow, but does not stall."""

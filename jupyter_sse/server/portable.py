@@ -87,9 +87,12 @@ class PortableSockets:
         self._is_closed = True
         if self._descriptor is not None:
             IOLoop.current().remove_handler(self._descriptor)
+        for stream in self._streams.values():
+            # Nobody has to be told of the end, and thousands are to be closed at once.
+            stream.set_close_callback(None)
         deadline = time.monotonic() + PATIENCE
         end = deadline + PATIENCE / 2
-        self._hub.hurry()
+        self._hub.let_go()
         pieces = [*self._pieces, *self._hub.drain()]
         while (pieces or self._unfinished) and time.monotonic() < deadline:
             for piece in pieces:
@@ -100,8 +103,6 @@ class PortableSockets:
                 await self._wait_for_a_reader(deadline)
         streams, self._streams = self._streams, {}
         for stream in streams.values():
-            # Nobody has to be told of the end, and thousands are to be closed at once.
-            stream.set_close_callback(None)
             middle = self._reconnection_time
             say_and_close(stream, b"retry: %d\n\n" % randrange(middle // 2, middle * 3 // 2 + 1))  # noqa: S311
 
@@ -168,13 +169,13 @@ class PortableSockets:
         stream = self._streams.get(reader)
         if stream is None:
             return
-        if is_last:
-            give_up(stream)
-            return
         # Nothing is buffered before a piece, so the socket can be asked without Tornado, which costs twice as much.
-        sent = send_now(stream, chunk)
+        sent = send_now(stream, chunk) if chunk else 0
         if sent == len(chunk):
-            self._hub.drained(reader)
+            if is_last:
+                give_up(stream)
+            else:
+                self._hub.drained(reader)
             return
         try:
             written = stream.write(chunk[sent:])

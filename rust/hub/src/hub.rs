@@ -139,9 +139,10 @@ impl Hub {
         self.shared.portable.drained(id);
     }
 
-    /// The server stops: [`Hub::drain`] gives portable readers everything that there is, held back or not.
-    pub fn hurry_portable(&self) {
-        self.shared.portable.hurry();
+    /// The server stops: [`Hub::drain`] gives portable readers everything that there is, held back or not, then a time to come back,
+    /// and closes them.
+    pub fn let_portable_go(&self) {
+        self.shared.portable.leave();
     }
 
     /// A portable reader has taken some of its piece: it is slow, and does not stall.

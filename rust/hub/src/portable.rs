@@ -128,9 +128,8 @@ impl Portable {
         self.signal(&mut readers);
     }
 
-    /// The end is near: whoever has something to get is to get it in the passes that are left, also what is held back for a time, or
-    /// was appended and the hub's thread has not told of yet.
-    pub(crate) fn hurry(&self) {
+    /// The server ends: see [`Reader::leave`]. Nobody waits to be told by the hub's thread of what was appended.
+    pub(crate) fn leave(&self) {
         let readers: Vec<Ready> = {
             let readers = lock(&self.readers);
             let all = readers.all.iter();
@@ -138,7 +137,7 @@ impl Portable {
                 .collect()
         };
         for (id, reader) in readers {
-            lock(&reader).subscription.hurry();
+            lock(&reader).leave();
             self.mark_ready(id);
         }
     }
@@ -215,16 +214,13 @@ impl Portable {
                     bytes
                 }
             };
+            let closes = next == Next::Close || reader.is_done();
             let written = reader.subscription.take_written();
             let mut state = lock(state);
             state.counters.deliveries += written;
             state.counters.delivered_bytes += bytes.len() as u64;
             drop(state);
-            pieces.push(Piece {
-                id,
-                bytes,
-                closes: next == Next::Close,
-            });
+            pieces.push(Piece { id, bytes, closes });
         }
         (pieces, resting)
     }
@@ -322,7 +318,12 @@ mod tests {
         };
         lock(&state).append(key, 0, incoming);
         assert!(portable.drain(&state, Now::default()).0.is_empty());
-        portable.hurry();
-        assert_eq!(portable.drain(&state, Now::default()).0.len(), 1);
+        portable.leave();
+        let (pieces, _) = portable.drain(&state, Now::default());
+        let text = String::from_utf8_lossy(&pieces[0].bytes);
+        assert!(
+            text.contains("data: 1\n\nretry: ") && pieces[0].closes,
+            "{text}"
+        );
     }
 }

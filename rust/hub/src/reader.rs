@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{Now, millis};
+use crate::control::retry_line;
 use crate::log::Batch;
 use crate::report::{Motion, Question, Report};
 use crate::roster::Guest;
@@ -95,6 +96,7 @@ pub(crate) struct Reader {
     pending: Vec<u8>,
     pending_at: usize,
     is_closing: bool,
+    is_leaving: bool,
     /// When it came (unix milliseconds).
     since: u64,
     /// When it was last written to (of `Now::mono`).
@@ -117,6 +119,7 @@ impl Reader {
             pending: head,
             pending_at: 0,
             is_closing: false,
+            is_leaving: false,
             since: now.unix,
             last_write: now.mono,
             stuck: None,
@@ -128,10 +131,15 @@ impl Reader {
         &self.pending[self.pending_at..]
     }
 
-    /// Writes this, and no more.
-    pub(crate) fn end_with(&mut self, last: &[u8]) {
-        self.pending.extend_from_slice(last);
-        self.is_closing = true;
+    /// The server ends: this reader gets everything there is, held back or not, and a time to come back, in one piece where it fits.
+    pub(crate) fn leave(&mut self) {
+        self.is_leaving = true;
+        self.subscription.hurry();
+    }
+
+    /// Everything that it will ever get has been taken from it to be written.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_closing && self.pending().is_empty()
     }
 
     /// `count` bytes of what is pending are written.
@@ -250,7 +258,11 @@ impl Reader {
             let before = subscription.tally();
             let step = subscription.step(&state, now, ROOM_BYTES, pending);
             state.counters.count_missed(before, subscription.tally());
-            if step != Step::Again {
+            if self.is_leaving {
+                if self.take_leave(&step, &state, shared) {
+                    return Next::Pending;
+                }
+            } else if step != Step::Again {
                 return self.take_step(&step, &state, shared);
             }
         }
@@ -266,6 +278,25 @@ impl Reader {
             Step::Copy { key, from, most } if shared.load(state, key, from, most) => Next::Batch,
             Step::Again | Step::Rest | Step::Copy { .. } => Next::Rest,
         }
+    }
+
+    /// Gathers a step of the last piece. Returns whether it is whole.
+    fn take_leave(&mut self, step: &Step, state: &State, shared: &mut SharedBatch) -> bool {
+        match *step {
+            Step::Write | Step::Again => {}
+            Step::Copy { key, from, most } if shared.load(state, key, from, most) => {
+                self.pending.extend_from_slice(&shared.batch.bytes);
+                let count = shared.batch.ends.len() as u64;
+                self.subscription.advance(count, false);
+            }
+            Step::Rest | Step::Copy { .. } => {
+                let retry = retry_line(state.options().reconnection_time);
+                self.pending.extend_from_slice(&retry);
+                self.is_closing = true;
+            }
+            Step::Close => self.is_closing = true,
+        }
+        self.is_closing || self.pending.len() >= ROOM_BYTES
     }
 
     /// Appends a keep-alive where the silence has lasted long enough and nothing is stuck.

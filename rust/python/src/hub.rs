@@ -230,8 +230,8 @@ impl Hub {
         self.inner.drained(id);
     }
 
-    fn hurry(&self) {
-        self.inner.hurry_portable();
+    fn let_go(&self) {
+        self.inner.let_portable_go();
     }
 
     fn took(&self, id: u64) {

@@ -37,13 +37,13 @@ impl Reactor {
         }
     }
 
-    /// Those on sockets of their own. What they hold back for a time need not wait.
+    /// Those on sockets of their own.
     fn readers(&mut self) -> Vec<ReaderId> {
         let ids: Vec<ReaderId> = self.slots.iter().map(|(id, _)| id).collect();
         let mut readers = Vec::with_capacity(ids.len());
         for id in ids {
             if let Some(Connection::Reader(reader)) = self.slots.get_mut(id) {
-                reader.reader.subscription.hurry();
+                reader.reader.leave();
                 readers.push(id);
             }
         }
@@ -52,19 +52,13 @@ impl Reactor {
 
     /// Writes what there is for a reader, its last word after it. Returns whether that is done.
     fn let_go(&mut self, id: ReaderId) -> bool {
-        let retry = self.retry_line();
         let Some(Connection::Reader(reader)) = self.slots.get_mut(id) else {
             return true;
         };
         if reader.is_blocked {
             return false;
         }
-        let mut served = reader.serve(&self.shared, &mut self.batch);
-        if served == Served::Rests {
-            reader.reader.end_with(&retry);
-            served = reader.serve(&self.shared, &mut self.batch);
-        }
-        match served {
+        match reader.serve(&self.shared, &mut self.batch) {
             Served::Rests | Served::Over => {
                 self.slots.remove(id);
                 true

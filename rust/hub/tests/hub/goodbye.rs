@@ -107,6 +107,6 @@ fn what_a_portable_reader_wanted_later_it_gets_when_the_server_stops() {
     };
     take(b"data: 1\n\n");
     publish(&hub, "a", &["2", "3"]);
-    hub.hurry_portable();
+    hub.let_portable_go();
     take(b"data: 3\n\n");
 }
