@@ -113,9 +113,9 @@ impl Desk {
             streams: names.iter().map(|&name| name.to_owned()).collect(),
             wants: Wants {
                 single,
-                conflate: Some(Duration::from_millis(INTERVAL)),
                 ..Wants::default()
             },
+            conflate: Some(Duration::from_millis(INTERVAL)),
             ..Query::default()
         };
         let subscription = subscribe(&state, query.clone()).unwrap();

@@ -8,6 +8,7 @@ use crate::peer::Peer;
 use crate::process::Watch;
 use crate::reader::{Next, Reader, SharedBatch, lock};
 use crate::report::Motion;
+use crate::roster::ConnectionName;
 use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::state::State;
@@ -31,21 +32,24 @@ pub(crate) enum Connection {
     /// A link.
     Peer(Box<Peer>),
     /// A process whose link broke.
-    Process {
-        /// Says when it is gone.
-        watch: Watch,
-        /// Its link.
-        link: LinkId,
-    },
+    Process(Box<Process>),
+}
+
+/// See [`Connection::Process`].
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// Says when it is gone.
+    pub(crate) watch: Watch,
+    pub(crate) link: LinkId,
 }
 
 impl Connection {
     /// The public name of a subscriber's connection. `None`: it is none.
-    pub(crate) fn reader_name(&self) -> Option<String> {
+    pub(crate) fn reader_name(&self) -> Option<ConnectionName> {
         match self {
-            Self::Reader(reader) => Some(reader.reader.subscription.connection.clone()),
-            Self::Portable { reader, .. } => Some(lock(reader).subscription.connection.clone()),
-            Self::Peer(_) | Self::Process { .. } => None,
+            Self::Reader(reader) => Some(reader.reader.subscription.connection),
+            Self::Portable { reader, .. } => Some(lock(reader).subscription.connection),
+            Self::Peer(_) | Self::Process(_) => None,
         }
     }
 
@@ -62,7 +66,7 @@ impl Connection {
                 let mut reader = lock(reader);
                 Some(action(&mut reader, &mut lock(state)))
             }
-            Self::Peer(_) | Self::Process { .. } => None,
+            Self::Peer(_) | Self::Process(_) => None,
         }
     }
 }

@@ -94,7 +94,7 @@ pub fn write_gap(out: &mut Vec<u8>, stream: &str, gap: &Gap, resumed: Option<&st
 /// `sse.end` of a run.
 pub fn write_end(out: &mut Vec<u8>, stream: &Stream, end: &End, id: Option<&str>) {
     let data = json!({
-        "stream": stream.name,
+        "stream": &*stream.name,
         "reason": end.reason.as_str(),
         "status": null,
         "error": end.error,
@@ -119,7 +119,7 @@ pub fn write_refused(out: &mut Vec<u8>, stream: Option<&str>, status: u16, messa
 /// `sse.run`: from here on the events are of this run.
 pub fn write_run(out: &mut Vec<u8>, stream: &Stream, run: &Run) {
     let data = json!({
-        "stream": stream.name,
+        "stream": &*stream.name,
         "run": run.number,
         "kind": run.kind.as_str(),
         "producer": run.producer.as_ref().map(crate::stream::ProducerInfo::to_json),
@@ -132,7 +132,7 @@ pub fn write_run(out: &mut Vec<u8>, stream: &Stream, run: &Run) {
 /// `sse.state`: whether the producer is there, how many read, and how many events this reader was spared, where it wanted fewer.
 pub fn write_state(out: &mut Vec<u8>, stream: &Stream, conflated: Option<u64>) {
     let mut data = json!({
-        "stream": stream.name,
+        "stream": &*stream.name,
         "producer": stream.state_name(),
         "subscribers": stream.subscribers,
     });

@@ -1,8 +1,10 @@
 //! Where one subscriber stands in one stream, and what it has been told of it.
 
-use jupyter_sse_codec::Position;
 mod view;
 
+use std::sync::Arc;
+
+use jupyter_sse_codec::Position;
 use serde_json::json;
 
 use crate::clock::Now;
@@ -21,15 +23,12 @@ const TIME_STEP: u64 = 16;
 /// How long a changed number of subscribers may stay untold, in milliseconds.
 const STATE_STEP: u64 = 1000;
 
-/// See the module's text.
+/// See the module's text. What few readers need stands in boxes: there may be tens of thousands of cursors.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    pub(crate) name: String,
-    start: Start,
-    /// `None` until the stream exists.
+    pub(crate) name: Arc<str>,
+    /// `None` while there is no such stream: everything in the next of its name will be news.
     pub(crate) key: Option<StreamKey>,
-    /// It came before its stream: everything in it will be news.
-    is_waiting: bool,
     /// Where the numbers began that `next` is one of, among all events of the server.
     birth_seq: u64,
     /// The hub's place at the last look for a stream that was not there.
@@ -44,16 +43,17 @@ pub(crate) struct Cursor {
     /// What is held back of the events before `next`, for a reader that wants fewer.
     held: Option<Box<Held>>,
     pub(crate) is_replaying: bool,
-    told: Told,
+    /// The run whose end the reader has seen.
+    ended_run: u32,
+    told: Option<Box<Told>>,
     /// What it did not get; see [`Cursor::tally`].
     missed: Tally,
 }
 
-/// What this reader knows of a stream.
+/// What a reader knows of a stream that hears of more than its events.
 #[derive(Debug, Default)]
 struct Told {
     run: u32,
-    end_of_run: u32,
     time: Option<u64>,
     state: Option<ToldState>,
     state_at: u64,
@@ -64,24 +64,51 @@ struct Told {
 type ToldState = (&'static str, usize, Option<u64>);
 
 impl Cursor {
-    /// A cursor at `start`, fixed by the first [`Cursor::find`].
-    pub(crate) fn new(name: &str, start: Start) -> Self {
-        Self {
-            name: name.to_owned(),
-            start,
-            key: None,
-            is_waiting: false,
+    /// A cursor at `start`, fixed now.
+    pub(crate) fn begin(state: &State, name: &str, start: &Start) -> Self {
+        let found = state.find(name);
+        let mut cursor = Self {
+            name: found.map_or_else(|| Arc::from(name), |(_, it)| Arc::clone(&it.name)),
+            key: found.map(|(key, _)| key),
             birth_seq: 0,
-            seen_seq: 0,
+            seen_seq: state.seq(),
             next: 1,
             settled: 1,
             lost: 0,
             gap: None,
             held: None,
             is_replaying: true,
-            told: Told::default(),
+            ended_run: 0,
+            told: None,
             missed: Tally::default(),
+        };
+        match found {
+            Some((_, stream)) => cursor.begin_in(stream, state, start),
+            None => cursor.wait(state, start),
         }
+        cursor
+    }
+
+    fn begin_in(&mut self, stream: &Stream, state: &State, start: &Start) {
+        self.birth_seq = stream.log.birth_seq();
+        match resolve(stream, start, state.epoch(), state.seq()) {
+            Resolved::From { next, lost, gap } => {
+                (self.next, self.lost) = (next, lost);
+                self.gap = gap.map(Box::new);
+            }
+            Resolved::SeenEnd => {
+                (self.next, self.lost) = (stream.log.next(), stream.holes.total());
+                self.ended_run = stream.run.number;
+            }
+        }
+    }
+
+    fn wait(&mut self, state: &State, start: &Start) {
+        let last = state.departed(&self.name);
+        let gap = resolve_missing(&last, start, state.epoch(), state.seq());
+        self.gap = gap.map(Box::new);
+        (self.next, self.lost) = (last.n + 1, last.lost);
+        self.birth_seq = last.birth_seq;
     }
 
     /// Gets only the newest of each type, when its time has come.
@@ -89,41 +116,15 @@ impl Cursor {
         self.held = Some(Box::default());
     }
 
-    /// Looks for the stream and fixes the cursor as soon as it exists. Returns whether it does.
-    pub(crate) fn find(&mut self, state: &State) -> bool {
+    /// Looks for the stream that it waits for. Returns whether it is there.
+    fn find(&mut self, state: &State) -> bool {
         let Some((key, stream)) = state.find(&self.name) else {
-            if !self.is_waiting {
-                self.wait(state);
-            }
             return false;
         };
-        self.key = Some(key);
-        if self.is_waiting {
-            // What came before this look came after the asking: it is news.
-            self.renumber(state, stream.log.birth_seq());
-            return true;
-        }
-        self.birth_seq = stream.log.birth_seq();
-        match resolve(stream, &self.start, state.epoch(), state.seq()) {
-            Resolved::From { next, lost, gap } => {
-                (self.next, self.lost) = (next, lost);
-                self.gap = gap.map(Box::new);
-            }
-            Resolved::SeenEnd => {
-                (self.next, self.lost) = (stream.log.next(), stream.holes.total());
-                self.told.end_of_run = stream.run.number;
-            }
-        }
+        (self.key, self.name) = (Some(key), Arc::clone(&stream.name));
+        // What came before this look came after the asking: it is news.
+        self.renumber(state, stream.log.birth_seq());
         true
-    }
-
-    fn wait(&mut self, state: &State) {
-        let last = state.departed(&self.name);
-        self.is_waiting = true;
-        let gap = resolve_missing(&last, &self.start, state.epoch(), state.seq());
-        self.gap = gap.map(Box::new);
-        (self.next, self.lost) = (last.n + 1, last.lost);
-        self.birth_seq = last.birth_seq;
     }
 
     /// A stream's numbers began at `birth_seq`. Where those that this reader knows began elsewhere, the stream was forgotten meanwhile,
@@ -151,21 +152,18 @@ impl Cursor {
         }
         if self.key.take().is_some() {
             self.miss_held(GapReason::Evicted, u64::MAX);
-            self.is_waiting = true;
             self.is_replaying = true;
-            self.told = Told::default();
+            (self.ended_run, self.told) = (0, None);
         }
-        if self.is_waiting {
-            // It is gone, and with it what was not written yet; or it came and went since the last look.
-            let last = state.departed(&self.name);
-            if last.birth_seq > 0 || last.n > 0 {
-                self.renumber(state, last.birth_seq);
-            } else {
-                self.doubt(state);
-            }
-            if last.n >= self.next || last.lost > self.lost {
-                self.miss(GapReason::Evicted, last.n + 1, last.lost);
-            }
+        // It is gone, and with it what was not written yet; or it came and went since the last look.
+        let last = state.departed(&self.name);
+        if last.birth_seq > 0 || last.n > 0 {
+            self.renumber(state, last.birth_seq);
+        } else {
+            self.doubt(state);
+        }
+        if last.n >= self.next || last.lost > self.lost {
+            self.miss(GapReason::Evicted, last.n + 1, last.lost);
         }
         let is_found = self.find(state);
         self.seen_seq = state.seq();
@@ -179,7 +177,7 @@ impl Cursor {
 
     /// Whether the reader had seen the stream's end when it came.
     pub(crate) fn has_seen_end(&self, stream: &Stream) -> bool {
-        stream.is_ended() && self.told.end_of_run == stream.run.number
+        stream.is_ended() && self.ended_run == stream.run.number
     }
 
     /// Everything that is held of the stream has been written.
@@ -238,7 +236,7 @@ impl Cursor {
         let has_all = match self.stream(state) {
             Some(stream) => self.is_caught_up(stream) && !self.is_replaying,
             // One that came or went since the last look has not been looked at.
-            None => self.key.is_none() && self.is_waiting && state.find(&self.name).is_none(),
+            None => self.key.is_none() && state.find(&self.name).is_none(),
         };
         has_all && self.gap.is_none()
     }
@@ -345,8 +343,8 @@ impl Cursor {
 
     /// Says, once, that there is no such stream.
     pub(crate) fn tell_missing(&mut self, out: &mut Vec<u8>) {
-        if !self.told.missing {
-            self.told.missing = true;
+        let told = self.told.get_or_insert_default();
+        if !std::mem::replace(&mut told.missing, true) {
             let message = "there is no such stream on this server yet";
             control::write_refused(out, Some(&self.name), 404, message);
         }
@@ -379,11 +377,11 @@ impl Cursor {
         else {
             return;
         };
-        if self.told.run >= run.number {
+        let told = self.told.get_or_insert_default();
+        if told.run >= run.number {
             return;
         }
-        self.told.run = run.number;
-        self.told.time = None;
+        (told.run, told.time) = (run.number, None);
         control::write_run(out, stream, run);
     }
 
@@ -391,23 +389,24 @@ impl Cursor {
     pub(crate) fn tell_state(&mut self, stream: &Stream, now: Now, out: &mut Vec<u8>) {
         let left_out = self.held.as_deref().map(Held::left_out_before);
         let is = (stream.state_name(), stream.subscribers, left_out);
-        if let Some(told) = self.told.state {
-            let is_due = told.0 != is.0 || now.mono >= self.told.state_at + STATE_STEP;
-            if told == is || !is_due {
+        let told = self.told.get_or_insert_default();
+        if let Some(before) = told.state {
+            let is_due = before.0 != is.0 || now.mono >= told.state_at + STATE_STEP;
+            if before == is || !is_due {
                 return;
             }
         }
-        self.told.state = Some(is);
-        self.told.state_at = now.mono;
+        (told.state, told.state_at) = (Some(is), now.mono);
         control::write_state(out, stream, left_out);
     }
 
     /// When a number of readers that is not told yet may be told (of `Now::mono`).
     pub(crate) fn state_due_at(&self, stream: &Stream) -> Option<u64> {
-        let told = self.told.state?;
-        let left_out = self.held.as_deref().map(Held::left_out_before);
-        let is_news = (told.1, told.2) != (stream.subscribers, left_out);
-        is_news.then_some(self.told.state_at + STATE_STEP)
+        let told = self.told.as_deref()?;
+        let (_, subscribers, left_out) = told.state?;
+        let left_out_now = self.held.as_deref().map(Held::left_out_before);
+        let is_news = (subscribers, left_out) != (stream.subscribers, left_out_now);
+        is_news.then_some(told.state_at + STATE_STEP)
     }
 
     /// Says when the next event was appended, where that is news: to a sixtieth of a second, or exactly.
@@ -418,11 +417,12 @@ impl Cursor {
         // Clocks are set back now and then.
         let step = if is_exact { 1 } else { TIME_STEP };
         let is_told = |told: u64| at >= told && at < told + step;
-        if self.told.time.is_some_and(is_told) {
+        let told = self.told.get_or_insert_default();
+        if told.time.is_some_and(is_told) {
             return;
         }
-        self.told.time = Some(at);
-        let data = json!({"stream": stream.name, "at": at});
+        told.time = Some(at);
+        let data = json!({"stream": &*stream.name, "at": at});
         control::write(out, "sse.time", None, &data);
     }
 
@@ -436,7 +436,7 @@ impl Cursor {
             seq: state.seq(),
             n: self.next - 1,
         };
-        let data = json!({"stream": stream.name, "cursor": cursor.to_string()});
+        let data = json!({"stream": &*stream.name, "cursor": cursor.to_string()});
         control::write(out, "sse.ready", None, &data);
     }
 
@@ -450,10 +450,10 @@ impl Cursor {
         let RunState::Ended(end) = &stream.state else {
             return false;
         };
-        if self.told.end_of_run == stream.run.number {
+        if self.ended_run == stream.run.number {
             return false;
         }
-        self.told.end_of_run = stream.run.number;
+        self.ended_run = stream.run.number;
         control::write_end(out, stream, end, id);
         true
     }

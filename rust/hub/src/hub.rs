@@ -25,6 +25,7 @@ use crate::random;
 use crate::reactor::{Reactor, WAKER};
 use crate::reader::lock;
 use crate::report::{Question, Report};
+use crate::roster::ConnectionName;
 use crate::shared::{Command, Shared};
 use crate::socket::Socket;
 use crate::state::{Refusal, State};
@@ -98,7 +99,8 @@ impl Hub {
 
     /// Carries a subscription over a socket, `head` first.
     pub fn attach(&self, subscription: Subscription, socket: Socket, head: Vec<u8>) {
-        lock(&self.shared.state).reader_came(&subscription.connection, subscription.guest());
+        lock(&self.shared.state)
+            .reader_came(subscription.connection, Arc::clone(subscription.guest()));
         self.shared.command(Command::Attach {
             subscription,
             socket,
@@ -109,7 +111,8 @@ impl Hub {
     /// Carries a subscription on the portable path, `head` first. Returns its name there.
     pub fn attach_portable(&self, subscription: Subscription, head: Vec<u8>) -> u64 {
         let id = self.next_portable.fetch_add(1, Ordering::Relaxed);
-        lock(&self.shared.state).reader_came(&subscription.connection, subscription.guest());
+        lock(&self.shared.state)
+            .reader_came(subscription.connection, Arc::clone(subscription.guest()));
         self.shared.command(Command::AttachPortable {
             id,
             subscription,
@@ -292,13 +295,12 @@ impl Hub {
 
     /// Who owns a connection that can be changed.
     pub fn connection_user(&self, connection: &str) -> Option<String> {
-        lock(&self.shared.state)
-            .connections
-            .user(connection)
-            .map(str::to_owned)
+        let connection = ConnectionName::parse(connection)?;
+        let state = lock(&self.shared.state);
+        state.connections.user(connection).map(str::to_owned)
     }
 
-    /// Other streams for a connection. The first bad name refuses all.
+    /// Other streams for a connection, if there is one of this name. The first bad name of a stream refuses all.
     ///
     /// # Errors
     ///
@@ -315,11 +317,13 @@ impl Hub {
                 .map_or(target.as_str(), |(name, _)| name);
             check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
         }
-        self.shared.command(Command::Change {
-            connection: connection.to_owned(),
-            add,
-            remove,
-        });
+        if let Some(connection) = ConnectionName::parse(connection) {
+            self.shared.command(Command::Change {
+                connection,
+                add,
+                remove,
+            });
+        }
         Ok(())
     }
 

@@ -73,6 +73,7 @@ pub use portable::Piece;
 pub use post_body::{BodyError, BodyErrorKind, Format};
 pub use publish::{Publication, PublishError};
 pub use query::Query;
+pub use roster::{ConnectionName, Guest};
 pub use socket::Socket;
 pub use state::Refusal;
 pub use subscription::{Subscription, Wants};

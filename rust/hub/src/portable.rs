@@ -304,8 +304,8 @@ mod tests {
             single: true,
             ..Wants::default()
         };
-        let mut subscription = Subscription::new(wants, "c".to_owned());
-        subscription.add(&state, "a", Start::Earliest);
+        let mut subscription = Subscription::new(wants, Arc::default());
+        subscription.add(&state, "a", &Start::Earliest);
         let state = Mutex::new(state);
         let reader = Reader::new(subscription, Vec::new(), Now::default(), u64::MAX);
         let portable = Portable::new().unwrap();

@@ -239,7 +239,7 @@ fn in_a_full_server_the_idlest_post_gives_way_after_those_that_have_ended() {
         ..HubOptions::default()
     });
     let names = |state: &State| -> Vec<String> {
-        let mut names: Vec<_> = state.streams().map(|(_, it)| it.name.clone()).collect();
+        let mut names: Vec<_> = state.streams().map(|(_, it)| it.name.to_string()).collect();
         names.sort();
         names
     };

@@ -1,9 +1,11 @@
 //! What a subscriber asks for, and the cursors that this fixes.
 
+use std::time::Duration;
+
 use jupyter_sse_codec::check_name;
 use serde_json::{Value, json};
 
-use crate::random;
+use crate::roster::Guest;
 use crate::start::Start;
 use crate::state::{Refusal, State};
 use crate::subscription::{Subscription, Wants};
@@ -17,14 +19,22 @@ pub struct Query {
     pub last_event_id: Option<String>,
     /// A stream that does not exist is waited for.
     pub wait: bool,
-    /// The rest.
+    /// What it wants of them.
     pub wants: Wants,
+    /// At most one event of each stream and type in this time, the last.
+    pub conflate: Option<Duration>,
+    /// Who asks.
+    pub guest: Guest,
+    /// The stream token that it came with, in place of a login: it reads while that is good.
+    pub token: Option<String>,
 }
 
 /// Fixes a new subscriber's cursors.
 pub(crate) fn subscribe(state: &State, query: Query) -> Result<Subscription, Refusal> {
     let is_single = query.wants.single;
-    let mut subscription = Subscription::new(query.wants, random::base62(22));
+    let guest = state.connections.share(query.guest);
+    let mut subscription = Subscription::new(query.wants, guest);
+    subscription.limit(query.conflate, query.token.as_deref());
     for target in &query.streams {
         let (name, start) = target.split_once('@').unwrap_or((target, ""));
         check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
@@ -38,7 +48,7 @@ pub(crate) fn subscribe(state: &State, query: Query) -> Result<Subscription, Ref
         if is_single && !is_returning && !query.wait && state.find(name).is_none() {
             return Err(Refusal::Unknown(name.to_owned()));
         }
-        if !subscription.add(state, name, start) && is_single {
+        if !subscription.add(state, name, &start) && is_single {
             return Err(Refusal::Ended);
         }
     }
@@ -76,10 +86,6 @@ pub(crate) fn local_subscription(
         exact_times: query.get("times").and_then(Value::as_str) == Some("exact"),
         passing: flag("passing"),
         latest_when_slow: false,
-        conflate: None,
-        user: String::new(),
-        address: String::new(),
-        token: None,
     };
     let last_event_id = query
         .get("last_event_id")
@@ -92,6 +98,7 @@ pub(crate) fn local_subscription(
             last_event_id,
             wait: flag("wait"),
             wants,
+            ..Query::default()
         },
     )
     .map_err(|refusal| {

@@ -5,23 +5,12 @@ use std::hash::{BuildHasher, Hasher};
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// `length` random base62 characters, each worth 5.95 bits.
-pub(crate) fn base62(length: usize) -> String {
-    let mut text = String::with_capacity(length);
-    let mut bytes = [0u8; 64];
-    while text.len() < length {
-        fill(&mut bytes);
-        // Only bytes below 4 * 62 count, so that no digit is likelier than another.
-        let digits = bytes
-            .iter()
-            .filter(|&&byte| byte < 248)
-            .map(|&byte| char::from(DIGITS[usize::from(byte % 62)]));
-        text.extend(digits.take(length - text.len()));
-    }
-    text
+/// Random base62 characters, each worth 5.95 bits.
+pub(crate) fn base62<const LENGTH: usize>() -> [u8; LENGTH] {
+    std::array::from_fn(|_| DIGITS[below(62) as usize])
 }
 
-/// A random number below `bound` (which is not 0), for jitter.
+/// A random number below `bound` (which is not 0 and far below 2^64, so that no number is likelier than another).
 pub(crate) fn below(bound: u64) -> u64 {
     let mut bytes = [0u8; 8];
     fill(&mut bytes);

@@ -17,8 +17,10 @@ use crate::audience::{Audience, ReaderId};
 use crate::clock::{Now, millis};
 use crate::connection::{Connection, SocketReader};
 use crate::control::retry_line;
+use crate::number_map::NumberMap;
 use crate::random;
 use crate::reader::{Reader, SharedBatch, lock};
+use crate::roster::ConnectionName;
 use crate::shared::{Command, Shared};
 use crate::slots::Slots;
 use crate::state::StreamKey;
@@ -43,7 +45,7 @@ pub(crate) struct Reactor {
     /// The watch over the process of each link that is down.
     watches: HashMap<LinkId, usize>,
     /// Readers by the connection's public name.
-    names: HashMap<String, ReaderId>,
+    names: NumberMap<ConnectionName, ReaderId>,
     portable: HashMap<u64, ReaderId>,
     next_housekeeping: u64,
     /// How long a reader may take nothing of what waits for it, in milliseconds.
@@ -82,7 +84,7 @@ impl Reactor {
             audience: Audience::default(),
             links: HashMap::new(),
             watches: HashMap::new(),
-            names: HashMap::new(),
+            names: NumberMap::default(),
             portable: HashMap::new(),
             next_housekeeping: 0,
             stall_timeout,
@@ -171,7 +173,7 @@ impl Reactor {
                     self.flush_peer(id);
                 }
             }
-            Some(Connection::Process { .. }) => self.process_gone(id),
+            Some(Connection::Process(_)) => self.process_gone(id),
             Some(Connection::Portable { .. }) | None => {}
         }
     }
@@ -261,7 +263,7 @@ impl Reactor {
                 connection,
                 add,
                 remove,
-            } => self.change(&connection, &add, &remove),
+            } => self.change(connection, &add, &remove),
             Command::Report { question, reply } => {
                 // Who asked may have lost patience: many who do so must not keep this thread from its readers.
                 if now.mono < question.until {

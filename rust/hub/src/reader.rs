@@ -1,12 +1,11 @@
 //! One connected subscriber: its cursors and the few bytes that are between them and its socket.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{Now, millis};
 use crate::control::retry_line;
 use crate::log::Batch;
 use crate::report::{Motion, Question, Report};
-use crate::roster::Guest;
 use crate::state::{State, StreamKey};
 use crate::subscription::{Step, Subscription};
 
@@ -193,14 +192,17 @@ impl Reader {
         motion: Motion,
     ) -> Option<Report> {
         let subscription = &self.subscription;
-        let Guest { user, address } = subscription.guest();
-        if question.user.as_ref().is_some_and(|asked| *asked != user) {
+        let guest = subscription.guest();
+        if question
+            .user
+            .as_ref()
+            .is_some_and(|user| *user != guest.user)
+        {
             return None;
         }
         Some(Report {
-            id: subscription.connection.clone(),
-            user,
-            address,
+            id: subscription.connection,
+            guest: Arc::clone(guest),
             since: self.since,
             path,
             motion,

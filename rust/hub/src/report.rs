@@ -1,9 +1,12 @@
 //! What can be seen of a reader from outside: where it is, how far behind, what it missed.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::clock::Now;
 use crate::counters::Tally;
+use crate::roster::{ConnectionName, Guest};
 
 /// How far a reader is behind in one stream.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub(crate) struct Question {
 /// One stream of one reader.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamReport {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// The position of the last event that was written; `None`: none was, or it is not held any more.
     pub(crate) position: Option<String>,
     pub(crate) backlog: Backlog,
@@ -93,9 +96,8 @@ impl Motion {
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
     /// The connection's public name.
-    pub(crate) id: String,
-    pub(crate) user: String,
-    pub(crate) address: String,
+    pub(crate) id: ConnectionName,
+    pub(crate) guest: Arc<Guest>,
     /// When it came (unix milliseconds).
     pub(crate) since: u64,
     /// `socket` or `portable`.
@@ -115,7 +117,7 @@ impl Report {
         }
         let streams = self.streams.iter().map(|stream| {
             json!({
-                "name": stream.name,
+                "name": &*stream.name,
                 "position": stream.position,
                 "backlog": stream.backlog.to_json(now),
                 "lost": stream.missed.lost,
@@ -123,9 +125,9 @@ impl Report {
             })
         });
         json!({
-            "id": self.id,
-            "user": self.user,
-            "address": self.address,
+            "id": self.id.as_str(),
+            "user": self.guest.user,
+            "address": self.guest.address,
             "since": self.since,
             "path": self.path,
             "state": self.motion.as_str(),
@@ -138,7 +140,7 @@ impl Report {
 
     /// How far it is behind in one stream.
     pub(crate) fn backlog_in(&self, name: &str) -> Option<Backlog> {
-        let stream = self.streams.iter().find(|stream| stream.name == name)?;
+        let stream = self.streams.iter().find(|stream| *stream.name == *name)?;
         Some(stream.backlog)
     }
 }

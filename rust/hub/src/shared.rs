@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::portable::Portable;
 use crate::reader::lock;
 use crate::report::{Question, Report};
+use crate::roster::ConnectionName;
 use crate::socket::Socket;
 use crate::state::State;
 use crate::subscription::Subscription;
@@ -35,7 +36,7 @@ pub(crate) enum Command {
     DetachPortable { id: u64 },
     /// Other streams for a connection.
     Change {
-        connection: String,
+        connection: ConnectionName,
         add: Vec<String>,
         remove: Vec<String>,
     },

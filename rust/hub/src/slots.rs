@@ -213,11 +213,15 @@ impl Act {
             Connection::Reader(reader) => self.on_source(&mut reader.socket, registry),
             Connection::Peer(peer) => self.on_source(&mut peer.stream, registry),
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Connection::Process {
-                watch: Watch::Descriptor(descriptor),
-                ..
-            } => self.on_source(&mut SourceFd(&descriptor.as_raw_fd()), registry),
-            Connection::Portable { .. } | Connection::Process { .. } => Ok(()),
+            Connection::Process(process) => match &process.watch {
+                Watch::Descriptor(descriptor) => {
+                    self.on_source(&mut SourceFd(&descriptor.as_raw_fd()), registry)
+                }
+                Watch::Ask(_) | Watch::Until(_) => Ok(()),
+            },
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            Connection::Process(_) => Ok(()),
+            Connection::Portable { .. } => Ok(()),
         }
     }
 
@@ -236,14 +240,14 @@ mod tests {
     use mio::Poll;
 
     use super::Slots;
-    use crate::connection::Connection;
+    use crate::connection::{Connection, Process};
     use crate::process::Watch;
 
     fn watched() -> Connection {
-        Connection::Process {
+        Connection::Process(Box::new(Process {
             watch: Watch::Until(0),
             link: [0; 16],
-        }
+        }))
     }
 
     fn slots() -> Slots {

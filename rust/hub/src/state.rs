@@ -4,6 +4,7 @@ mod describe;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jupyter_sse_codec::frame::ToKernel;
 use jupyter_sse_codec::{EndReason, Epoch, Position, RunKind, check_name};
@@ -84,7 +85,7 @@ pub struct State {
     seq: u64,
     options: HubOptions,
     streams: NumberMap<StreamKey, Stream>,
-    names: HashMap<String, StreamKey>,
+    names: HashMap<Arc<str>, StreamKey>,
     next_key: StreamKey,
     held_bytes: usize,
     departed: Departed,
@@ -324,11 +325,9 @@ impl State {
             producer,
             started_at: now,
         };
-        self.streams.insert(
-            key,
-            Stream::new(name, self.options.history, run, last, self.seq),
-        );
-        self.names.insert(name.to_owned(), key);
+        let stream = Stream::new(name, self.options.history, run, last, self.seq);
+        self.names.insert(Arc::clone(&stream.name), key);
+        self.streams.insert(key, stream);
         self.created.push(name.to_owned());
         Ok(key)
     }
@@ -448,7 +447,7 @@ impl State {
     pub(crate) fn remove(&mut self, key: StreamKey) {
         if let Some(stream) = self.streams.remove(&key) {
             self.held_bytes = self.held_bytes.saturating_sub(stream.log.bytes());
-            self.names.remove(&stream.name);
+            self.names.remove(&*stream.name);
             // A later stream of this name is another one.
             self.tokens.revoke(&stream.name);
             self.producers.forget(key);

@@ -1,6 +1,7 @@
 //! One stream: its log, its run, who produces it.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use jupyter_sse_codec::{EndReason, RunKind};
 use serde_json::{Value, json};
@@ -116,8 +117,8 @@ impl Rate {
 /// See the module's text.
 #[derive(Debug)]
 pub struct Stream {
-    /// Its name.
-    pub name: String,
+    /// Its name, shared with its readers.
+    pub name: Arc<str>,
     /// Its events.
     pub log: Log,
     /// The current run.
@@ -164,7 +165,7 @@ impl Stream {
     ) -> Self {
         let birth_seq = if last.n == 0 { hub_seq } else { last.birth_seq };
         Self {
-            name: name.to_owned(),
+            name: Arc::from(name),
             log: Log::resume(bounds, last.n, last.seq, birth_seq),
             marks: VecDeque::from([run.clone()]),
             used_at: run.started_at,
@@ -300,7 +301,7 @@ impl Stream {
             _ => Value::Null,
         };
         json!({
-            "name": self.name,
+            "name": &*self.name,
             "state": self.state_name(),
             "end": end,
             "run": self.run.number,

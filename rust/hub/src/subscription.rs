@@ -5,6 +5,7 @@
 
 mod choice;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jupyter_sse_codec::{Position, end_id};
@@ -17,7 +18,7 @@ use crate::counters::Tally;
 use crate::cursor::Cursor;
 use crate::log::IdLine;
 use crate::report::StreamReport;
-use crate::roster::Guest;
+use crate::roster::{ConnectionName, Guest};
 use crate::start::Start;
 use crate::state::{State, StreamKey};
 use crate::token::{TokenDigest, digest};
@@ -30,7 +31,7 @@ const LEAST_PING_INTERVAL: u64 = 50;
 const MOST_PING_INTERVAL: u64 = 24 * 3600 * 1000;
 
 /// What a subscriber asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one parameter of a request"
@@ -48,14 +49,6 @@ pub struct Wants {
     pub passing: bool,
     /// Goes on with the newest event, not the oldest held, after falling behind.
     pub latest_when_slow: bool,
-    /// At most one event of each stream and type in this time, the last.
-    pub conflate: Option<Duration>,
-    /// Who asks.
-    pub user: String,
-    /// Where from; empty: by the links' door.
-    pub address: String,
-    /// The stream token that it came with, in place of a login: it reads while that is good.
-    pub token: Option<String>,
 }
 
 /// What to do with a subscription next.
@@ -81,17 +74,37 @@ pub enum Step {
     Close,
 }
 
-/// See the module's text.
+/// Streams that were asked for beyond [`MAX_STREAMS`], until the reader is told.
+#[derive(Debug, Default)]
+struct Refused {
+    /// As many at the most.
+    names: Vec<String>,
+    /// How many more there were.
+    more: u64,
+}
+
+impl Refused {
+    fn tell(&self, out: &mut Vec<u8>) {
+        let message = format!("one connection reads at most {MAX_STREAMS} streams");
+        for name in &self.names {
+            control::write_refused(out, Some(name), 429, &message);
+        }
+        if self.more > 0 {
+            let message = format!("{message}; {} more", self.more);
+            control::write_refused(out, None, 429, &message);
+        }
+    }
+}
+
+/// See the module's text. What few readers need stands in boxes: there may be tens of thousands of them.
 #[derive(Debug)]
 pub struct Subscription {
     wants: Wants,
-    /// Names the connection for `POST /api/sse/connections/<id>`.
-    pub connection: String,
+    /// Its connection.
+    pub connection: ConnectionName,
+    guest: Arc<Guest>,
     cursors: Vec<Cursor>,
-    /// Streams that were asked for beyond [`MAX_STREAMS`], until the reader is told: as many at the most.
-    refused: Vec<String>,
-    /// How many more there were.
-    refused_more: u64,
+    refused: Option<Box<Refused>>,
     is_opened: bool,
     is_ended: bool,
     /// Many streams: whether the reader's last event ID stands for all of them.
@@ -99,24 +112,25 @@ pub struct Subscription {
     /// Events written since somebody asked.
     written: u64,
     /// When events are written, where not at once.
-    pace: Option<Pace>,
+    pace: Option<Box<Pace>>,
     /// What it did not get of streams that it does not read any more.
     missed_before: Tally,
     /// The token that it came with.
-    token: Option<TokenDigest>,
+    token: Option<Box<TokenDigest>>,
 }
 
 impl Subscription {
-    pub(crate) fn new(mut wants: Wants, connection: String) -> Self {
+    /// Of no stream so far.
+    pub(crate) fn new(wants: Wants, guest: Arc<Guest>) -> Self {
         Self {
-            token: wants.token.take().map(|token| digest(&token)),
-            pace: wants.conflate.map(|interval| Pace::new(millis(interval))),
             wants,
-            connection,
+            connection: ConnectionName::draw(),
+            guest,
+            token: None,
+            pace: None,
             // Most read one stream: room for more would be two thirds of what an idle subscriber takes.
             cursors: Vec::with_capacity(1),
-            refused: Vec::new(),
-            refused_more: 0,
+            refused: None,
             is_opened: false,
             is_ended: false,
             has_joint_cursor: false,
@@ -125,12 +139,15 @@ impl Subscription {
         }
     }
 
-    /// Who reads, and where.
-    pub(crate) fn guest(&self) -> Guest {
-        Guest {
-            user: self.wants.user.clone(),
-            address: self.wants.address.clone(),
-        }
+    /// Is given no more than one event of a stream and type in `conflate`, and nothing when its token is no good any more.
+    pub(crate) fn limit(&mut self, conflate: Option<Duration>, token: Option<&str>) {
+        self.pace = conflate.map(|interval| Box::new(Pace::new(millis(interval))));
+        self.token = token.map(|token| Box::new(digest(token)));
+    }
+
+    /// Who reads.
+    pub(crate) fn guest(&self) -> &Arc<Guest> {
+        &self.guest
     }
 
     /// Reads one stream, by its own URL: its set of streams cannot change.
@@ -141,21 +158,22 @@ impl Subscription {
     /// Adds a stream, its cursor fixed now. Beyond [`MAX_STREAMS`] the reader is told of a refusal instead.
     ///
     /// Returns `false` where the reader has seen the end of a stream that is still ended.
-    pub(crate) fn add(&mut self, state: &State, name: &str, start: Start) -> bool {
+    pub(crate) fn add(&mut self, state: &State, name: &str, start: &Start) -> bool {
         self.remove(name);
         if self.cursors.len() >= MAX_STREAMS {
-            if self.refused.len() < MAX_STREAMS {
-                self.refused.push(name.to_owned());
+            let refused = self.refused.get_or_insert_default();
+            if refused.names.len() < MAX_STREAMS {
+                refused.names.push(name.to_owned());
             } else {
-                self.refused_more += 1;
+                refused.more += 1;
             }
             return true;
         }
-        let mut cursor = Cursor::new(name, start);
+        let mut cursor = Cursor::begin(state, name, start);
         if self.pace.is_some() {
             cursor.conflate();
         }
-        let (stream, _) = cursor.look_up(state);
+        let stream = cursor.stream(state);
         let has_seen_end = stream.is_some_and(|stream| cursor.has_seen_end(stream));
         self.cursors.push(cursor);
         self.has_joint_cursor = false;
@@ -164,7 +182,7 @@ impl Subscription {
 
     /// Takes a stream out of the set.
     pub(crate) fn remove(&mut self, name: &str) {
-        for gone in self.cursors.extract_if(.., |cursor| cursor.name == name) {
+        for gone in self.cursors.extract_if(.., |cursor| *cursor.name == *name) {
             self.missed_before += gone.tally();
         }
     }
@@ -179,7 +197,7 @@ impl Subscription {
         self.cursors
             .iter()
             .filter(|cursor| cursor.key.is_none())
-            .map(|cursor| cursor.name.as_str())
+            .map(|cursor| &*cursor.name)
     }
 
     /// Finds streams that were missing, and gives up those that are gone: [`Subscription::keys`] and [`Subscription::missing`] tell
@@ -235,7 +253,7 @@ impl Subscription {
 
     /// Where its reader is in each of its streams.
     pub(crate) fn report(&self, state: &State, only: Option<&str>) -> Vec<StreamReport> {
-        let is_asked_for = |cursor: &&Cursor| only.is_none_or(|name| cursor.name == name);
+        let is_asked_for = |cursor: &&Cursor| only.is_none_or(|name| *cursor.name == *name);
         let cursors = self.cursors.iter().filter(is_asked_for);
         cursors.map(|cursor| cursor.report(state)).collect()
     }
@@ -305,14 +323,14 @@ impl Subscription {
         let due = |cursor: &Cursor| cursor.state_due_at(cursor.stream(state)?);
         let telling = self.cursors.iter().filter_map(due).min();
         let telling = telling.filter(|_| self.wants.control);
-        let pace = self.pace.as_ref().filter(|_| self.owes(state));
+        let pace = self.pace.as_deref().filter(|_| self.owes(state));
         let release = pace.map(Pace::next_at);
         telling.into_iter().chain(release).min()
     }
 
     fn open(&mut self, out: &mut Vec<u8>) {
         if !self.is_opened && self.wants.control {
-            let data = json!({"connection": self.connection});
+            let data = json!({"connection": self.connection.as_str()});
             control::write(out, "sse.open", None, &data);
         }
         self.is_opened = true;
@@ -320,15 +338,8 @@ impl Subscription {
 
     /// What must be said before the next event of each stream: refusals, gaps, runs, states.
     fn announce(&mut self, state: &State, now: Now, out: &mut Vec<u8>) {
-        for name in std::mem::take(&mut self.refused) {
-            let message = format!("one connection reads at most {MAX_STREAMS} streams");
-            control::write_refused(out, Some(&name), 429, &message);
-        }
-        let more = std::mem::take(&mut self.refused_more);
-        if more > 0 {
-            let message =
-                format!("one connection reads at most {MAX_STREAMS} streams; {more} more");
-            control::write_refused(out, None, 429, &message);
+        if let Some(refused) = self.refused.take() {
+            refused.tell(out);
         }
         for cursor in &mut self.cursors {
             let (stream, is_found) = cursor.look_up(state);
@@ -388,7 +399,7 @@ impl Subscription {
         let Some(stream) = cursor.stream(state) else {
             return false;
         };
-        let qualifier = (!self.wants.single).then_some(stream.name.as_str());
+        let qualifier = (!self.wants.single).then_some(&*stream.name);
         loop {
             if !cursor.tell_loss(stream, out) {
                 if self.wants.control {

@@ -1,6 +1,7 @@
 //! What one subscriber is told, and what it holds.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jupyter_sse_codec::{EndReason, Epoch, RunKind};
@@ -21,9 +22,9 @@ fn state() -> State {
 }
 
 fn reading(state: &State, names: &[&str]) -> Subscription {
-    let mut subscription = Subscription::new(Wants::default(), "c".to_owned());
+    let mut subscription = Subscription::new(Wants::default(), Arc::default());
     for name in names {
-        subscription.add(state, name, Start::Earliest);
+        subscription.add(state, name, &Start::Earliest);
     }
     subscription
 }
@@ -40,9 +41,10 @@ fn each_stream_that_one_connection_refuses_is_named_within_a_bound() {
     let state = state();
     let mut subscription = reading(&state, &[]);
     for number in 0..3 * MAX_STREAMS {
-        subscription.add(&state, &format!("s{number}"), Start::Earliest);
+        subscription.add(&state, &format!("s{number}"), &Start::Earliest);
     }
-    assert!(subscription.refused.len() <= MAX_STREAMS);
+    let refused = subscription.refused.as_deref().unwrap();
+    assert!(refused.names.len() <= MAX_STREAMS);
     let told = text(&mut subscription, &state);
     assert_eq!(told.matches("\"status\":429").count(), MAX_STREAMS + 1);
     assert!(told.contains(&format!("{MAX_STREAMS} more")));
@@ -55,7 +57,10 @@ fn who_asks_for_one_stream_of_a_reader_is_told_of_no_other() {
     let subscription = reading(&state, &["a", "b", "c"]);
     let names = |only| {
         let reports = subscription.report(&state, only);
-        reports.into_iter().map(|it| it.name).collect::<Vec<_>>()
+        reports
+            .iter()
+            .map(|it| it.name.to_string())
+            .collect::<Vec<_>>()
     };
     assert_eq!(names(None), ["a", "b", "c"]);
     assert_eq!(names(Some("b")), ["b"]);

@@ -38,7 +38,8 @@ impl Tokens {
                 .map(|(digest, _)| *digest);
             first.and_then(|digest| self.given.remove(&digest));
         }
-        let token = format!("{PREFIX}{}", random::base62(43));
+        let random = random::base62::<43>();
+        let token = format!("{PREFIX}{}", String::from_utf8_lossy(&random));
         self.given.insert(
             digest(&token),
             Token {

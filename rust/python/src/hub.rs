@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jupyter_sse_codec::MAX_EVENT_BYTES;
 use jupyter_sse_hub::{
-    HistoryBounds, Hub as CoreHub, HubOptions, Query, Refusal, Socket,
+    Guest, HistoryBounds, Hub as CoreHub, HubOptions, Query, Refusal, Socket,
     Subscription as CoreSubscription, Wants,
 };
 use pyo3::exceptions::{PyKeyError, PyOSError, PyPermissionError, PyValueError};
@@ -171,22 +171,21 @@ impl Hub {
             exact_times: false,
             passing: false,
             latest_when_slow,
-            conflate,
-            user,
-            address,
-            token,
         };
         let query = Query {
             streams,
             last_event_id,
             wait,
             wants,
+            conflate,
+            guest: Guest { user, address },
+            token,
         };
         let inner = py
             .detach(|| self.inner.subscribe(query))
             .map_err(|refusal| refused(py, &refusal))?;
         Ok(Subscription {
-            connection: inner.connection.clone(),
+            connection: inner.connection.to_string(),
             inner: Mutex::new(Some(inner)),
         })
     }

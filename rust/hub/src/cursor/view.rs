@@ -1,5 +1,7 @@
 //! What can be seen of a cursor from outside.
 
+use std::sync::Arc;
+
 use super::Cursor;
 use crate::conflate::Held;
 use crate::counters::Tally;
@@ -28,7 +30,7 @@ impl Cursor {
     pub(crate) fn report(&self, state: &State) -> StreamReport {
         let stream = self.stream(state);
         StreamReport {
-            name: self.name.clone(),
+            name: Arc::clone(&self.name),
             position: stream.and_then(|stream| self.written_position(state, stream)),
             backlog: stream.map(|it| self.backlog(it)).unwrap_or_default(),
             missed: self.tally(),

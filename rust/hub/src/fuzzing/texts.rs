@@ -69,6 +69,7 @@ pub fn texts(data: &[u8]) {
         last_event_id: Some(last.to_owned()),
         wait: true,
         wants,
+        ..Query::default()
     };
     if let Ok(subscription) = subscribe(&state, query) {
         read(&state, subscription);

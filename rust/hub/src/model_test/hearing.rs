@@ -305,7 +305,7 @@ impl World {
     pub(super) fn note_ends(&mut self) {
         let state = lock(&self.state);
         for (_, stream) in state.streams().filter(|(_, stream)| stream.is_ended()) {
-            let published = self.published.get_mut(&stream.name).unwrap();
+            let published = self.published.get_mut(&*stream.name).unwrap();
             let end = published.units.len();
             published.run_ends.entry(stream.run.number).or_insert(end);
         }

@@ -110,7 +110,8 @@ impl World {
             streams: names,
             last_event_id: Some(client.last_id.clone()),
             wait: true,
-            wants: client.wants.clone(),
+            wants: client.wants,
+            ..Query::default()
         };
         let subscription = subscribe(&lock(&self.state), query).unwrap();
         client.connect(Reader::new(subscription, Vec::new(), self.now(), u64::MAX));

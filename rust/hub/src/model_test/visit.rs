@@ -50,7 +50,7 @@ impl World {
         let query = Query {
             streams: targets.collect(),
             wait: true,
-            wants: client.wants.clone(),
+            wants: client.wants,
             ..Query::default()
         };
         client.places.clear();
@@ -112,7 +112,7 @@ impl World {
         let query = Query {
             streams: vec![name.clone()],
             last_event_id: Some(client.last_id.clone()),
-            wants: client.wants.clone(),
+            wants: client.wants,
             ..Query::default()
         };
         let is_end = client.last_id.contains("-end-");
@@ -161,7 +161,7 @@ impl World {
         let query = Query {
             streams: targets,
             last_event_id: client.sends_last_id.then(|| client.last_id.clone()),
-            wants: client.wants.clone(),
+            wants: client.wants,
             ..Query::default()
         };
         let subscription = subscribe(&lock(&self.state), query).unwrap();
@@ -194,7 +194,7 @@ impl World {
         let query = Query {
             streams: names,
             last_event_id: Some(id),
-            wants: client.wants.clone(),
+            wants: client.wants,
             ..Query::default()
         };
         let subscription = subscribe(&lock(&self.state), query).unwrap();
@@ -222,7 +222,7 @@ impl World {
         }
         let state = lock(&self.state);
         reader.subscription.remove(removed);
-        reader.subscription.add(&state, added, Start::parse(start));
+        reader.subscription.add(&state, added, &Start::parse(start));
         for name in [removed, added] {
             client.forget(name);
         }

@@ -1,13 +1,14 @@
 //! The reactor's side towards kernels: their links, and the processes behind links that broke.
 
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
 use jupyter_sse_codec::frame::ToKernel;
 use mio::net::UnixListener;
 
 use super::Reactor;
 use crate::clock::Now;
-use crate::connection::Connection;
+use crate::connection::{Connection, Process};
 use crate::links::LinkState;
 use crate::peer::{Input, Peer};
 use crate::process::Watch;
@@ -118,7 +119,8 @@ impl Reactor {
         };
         drop(state);
         let watch = Watch::start(pid, now.mono).filter(|_| self.watches.len() < MAX_WATCHES);
-        let slot = watch.and_then(|watch| self.slots.insert(Connection::Process { watch, link }));
+        let process = watch.map(|watch| Connection::Process(Box::new(Process { watch, link })));
+        let slot = process.and_then(|process| self.slots.insert(process));
         match slot {
             Some(slot) => {
                 self.watches.insert(link, slot);
@@ -129,17 +131,17 @@ impl Reactor {
 
     /// The process behind a link that is down is gone.
     pub(super) fn process_gone(&mut self, id: usize) {
-        if let Some(Connection::Process { link, .. }) = self.slots.remove(id) {
-            self.watches.remove(&link);
+        if let Some(Connection::Process(process)) = self.slots.remove(id) {
+            self.watches.remove(&process.link);
             let now = self.shared.clock.now().unix;
-            lock(&self.shared.state).link_gone(&link, now);
+            lock(&self.shared.state).link_gone(&process.link, now);
         }
     }
 
     /// Asks for those processes that do not tell.
     pub(super) fn ask_for_processes(&mut self, now: Now) {
         let is_over = |id: &usize| match self.slots.get(*id) {
-            Some(Connection::Process { watch, .. }) => watch.is_over(now.mono),
+            Some(Connection::Process(process)) => process.watch.is_over(now.mono),
             _ => false,
         };
         let gone: Vec<usize> = self.watches.values().copied().filter(is_over).collect();
@@ -172,7 +174,8 @@ impl Reactor {
         };
         let stream = UnixStream::from(peer.stream);
         if let Ok(socket) = Socket::from_owned(stream.into()) {
-            lock(&self.shared.state).reader_came(&subscription.connection, subscription.guest());
+            lock(&self.shared.state)
+                .reader_came(subscription.connection, Arc::clone(subscription.guest()));
             self.obey(Command::Attach {
                 subscription,
                 socket,

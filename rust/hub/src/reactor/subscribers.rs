@@ -6,6 +6,7 @@ use crate::clock::Now;
 use crate::connection::{Connection, Served};
 use crate::reader::{Reader, lock};
 use crate::report::{Question, Report};
+use crate::roster::ConnectionName;
 use crate::start::Start;
 use crate::state::{State, StreamKey};
 
@@ -20,7 +21,7 @@ impl Reactor {
     pub(super) fn begin(&mut self, connection: Connection) -> Option<ReaderId> {
         let name = connection.reader_name()?;
         let Some(id) = self.slots.insert(connection) else {
-            lock(&self.shared.state).reader_left(&name);
+            lock(&self.shared.state).reader_left(name);
             return None;
         };
         self.names.insert(name, id);
@@ -137,8 +138,8 @@ impl Reactor {
         self.serve(id);
     }
 
-    pub(super) fn change(&mut self, connection: &str, add: &[String], remove: &[String]) {
-        let Some(&id) = self.names.get(connection) else {
+    pub(super) fn change(&mut self, connection: ConnectionName, add: &[String], remove: &[String]) {
+        let Some(&id) = self.names.get(&connection) else {
             return;
         };
         let is_single = self.with_reader(id, |reader, _| reader.subscription.is_single());
@@ -153,7 +154,7 @@ impl Reactor {
             }
             for target in add {
                 let (name, start) = target.split_once('@').unwrap_or((target, ""));
-                subscription.add(state, name, Start::parse(start));
+                subscription.add(state, name, &Start::parse(start));
             }
         });
         self.enter(id);
@@ -239,7 +240,7 @@ impl Reactor {
                 let state = lock(&self.shared.state);
                 reader.report(&state, question, "portable", motion)
             }
-            Connection::Peer(_) | Connection::Process { .. } => None,
+            Connection::Peer(_) | Connection::Process(_) => None,
         });
         reports.collect()
     }
@@ -247,10 +248,10 @@ impl Reactor {
     /// A subscriber is gone, or has got everything.
     pub(super) fn drop_reader(&mut self, id: ReaderId) {
         self.leave(id);
-        let name = self.slots.get(id).and_then(Connection::reader_name);
-        let name = name.unwrap_or_default();
-        lock(&self.shared.state).reader_left(&name);
-        self.names.remove(&name);
+        if let Some(name) = self.slots.get(id).and_then(Connection::reader_name) {
+            lock(&self.shared.state).reader_left(name);
+            self.names.remove(&name);
+        }
         if let Some(Connection::Portable { id, .. }) = self.slots.get(id) {
             self.shared.portable.remove(*id);
             self.portable.remove(id);

@@ -1,21 +1,23 @@
 //! What can be told of the streams and of all there is, as JSON.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::State;
 
 impl State {
     /// The names of all streams, in order.
-    pub(crate) fn stream_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.names.keys().cloned().collect();
+    pub(crate) fn stream_names(&self) -> Vec<Arc<str>> {
+        let mut names: Vec<Arc<str>> = self.names.keys().cloned().collect();
         names.sort_unstable();
         names
     }
 
     /// Those of these streams that there are.
-    pub(crate) fn describe_streams(&mut self, names: &[String], now: u64) -> Vec<Value> {
+    pub(crate) fn describe_streams(&mut self, names: &[Arc<str>], now: u64) -> Vec<Value> {
         let tokens = self.tokens.counts(now);
-        let describe = |name: &String| {
+        let describe = |name: &Arc<str>| {
             let stream = self.streams.get_mut(self.names.get(&**name)?)?;
             let tokens = tokens.get(&**name).copied().unwrap_or_default();
             Some(stream.describe(tokens, now))

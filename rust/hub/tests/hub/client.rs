@@ -127,11 +127,11 @@ pub(crate) fn single(name: &str, last_event_id: Option<&str>) -> Query {
     Query {
         streams: vec![name.to_owned()],
         last_event_id: last_event_id.map(str::to_owned),
-        wait: false,
         wants: Wants {
             single: true,
             ..Wants::default()
         },
+        ..Query::default()
     }
 }
 

@@ -55,7 +55,7 @@ fn what_a_reader_wanted_later_it_gets_before_the_end() {
     let hub = start();
     publish(&hub, "a", &["1"]);
     let mut query = single("a", None);
-    query.wants.conflate = Some(Duration::from_secs(3600));
+    query.conflate = Some(Duration::from_secs(3600));
     let mut reader = Client::attach(&hub, Query { ..query });
     assert_eq!(reader.texts(1), ["1"]);
     publish(&hub, "a", &["2", "3"]);
@@ -91,7 +91,7 @@ fn what_a_portable_reader_wanted_later_it_gets_when_the_server_stops() {
     let hub = start();
     publish(&hub, "a", &["1"]);
     let mut query = single("a", None);
-    query.wants.conflate = Some(Duration::from_secs(3600));
+    query.conflate = Some(Duration::from_secs(3600));
     hub.attach_portable(hub.subscribe(query).unwrap(), Vec::new());
     let deadline = Instant::now() + Duration::from_secs(10);
     let take = |text: &[u8]| {
