@@ -17,6 +17,7 @@ from traitlets import Bool, Float, Int, Unicode, default
 
 from jupyter_sse._rust import Hub
 from jupyter_sse.server import api, publish, stream
+from jupyter_sse.server.event_stream import close_event_streams
 from jupyter_sse.server.identity import StreamTokenAuthorizer, StreamTokenIdentity
 from jupyter_sse.server.metric import HubCollector
 from jupyter_sse.server.place import socket_places
@@ -215,6 +216,7 @@ class SSEApp(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """Close every stream; readers see the end and come back when there is a server again."""
+        await close_event_streams(self.serverapp.web_app)
         if self.service is None:
             return
         service, self.service = self.service, None

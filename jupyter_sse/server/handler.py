@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from http.client import responses
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jupyter_server.auth.identity import (
@@ -14,7 +13,7 @@ from jupyter_server.auth.identity import (
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from jupyter_sse.server.refusal import Refusal, refusal_of
+from jupyter_sse.server.refusal import Refusal, plain_refusal, refusal_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -100,9 +99,7 @@ class SSEHandler(APIHandler):
         if status == 403:
             is_known = getattr(self, "_jupyter_current_user", None) is not None
             return Refusal(403, FORBIDDEN, "forbidden") if is_known else Refusal(403, LOGIN, "login")
-        phrase = responses.get(status, "Unknown")
-        said = cause.log_message % cause.args if isinstance(cause, web.HTTPError) and cause.log_message else phrase
-        return Refusal(status, said, phrase.lower().replace(" ", "-"))
+        return plain_refusal(status, cause)
 
     def log_exception(
         self,

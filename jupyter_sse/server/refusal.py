@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.client import responses
 from typing import TYPE_CHECKING
 
 from tornado import web
@@ -50,3 +51,16 @@ def refusal_of(cause: Exception) -> Refusal | None:
         if isinstance(cause, kind_of_error):
             return Refusal(status, str(cause), kind, RETRY_AFTER if status == 503 else None)
     return None
+
+
+def plain_refusal(status: int, cause: BaseException | None) -> Refusal:
+    """Return the answer to what a handler's author, Tornado or Jupyter refused."""
+    if isinstance(cause, error.HTTPError):
+        status = cause.status
+    phrase = responses.get(status, "Unknown")
+    kind = phrase.lower().replace(" ", "-")
+    if isinstance(cause, error.HTTPError):
+        return Refusal(status, cause.message or phrase, kind, cause.headers)
+    if isinstance(cause, web.HTTPError) and cause.log_message:
+        return Refusal(status, cause.log_message % cause.args, kind)
+    return Refusal(status, phrase, kind)
