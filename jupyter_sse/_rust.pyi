@@ -96,27 +96,33 @@ class Decoder:
     def reconnection_time(self) -> int | None:
         """The last reconnection time that the stream set, in milliseconds."""
 
-def encode(
-    data: str | bytes | None,
-    event: str | None = None,
-    id: str | int | None = None,  # noqa: A002 - the field's name on the wire
-    retry: int | None = None,
-    comment: str | None = None,
-    max_event_bytes: int = ...,
-) -> bytes:
-    """Encode the fields of one event, as `jupyter_sse.encoding.parts` gives them, as a block of an event stream.
+def encode(value: object, *, max_event_bytes: int = ...) -> bytes:
+    """Encode a value as one block of an event stream, the blank line included.
 
     Args:
-        data: Text (CR, CRLF and LF are line ends), JSON that is already UTF-8, or None for no data.
-        event: The type.
-        id: The id.
-        retry: The reconnection time in milliseconds.
-        comment: Text that is seen in the raw stream only.
-        max_event_bytes: The most that the data, retry and comment lines may take.
+        value: As for a yield.
+        max_event_bytes: The most that its data, retry and comment lines may take.
 
     Raises:
-        EncodeError: A field cannot be sent.
-        EventTooLargeError: The event takes more than `max_event_bytes`.
+        EncodeError: A field of it cannot be sent.
+        EventTooLargeError: It takes more than `max_event_bytes`.
+    """
+
+def encode_json(value: object, /) -> bytes:
+    """Encode a value as JSON in UTF-8, on one line; NaN, infinities and NaT become null.
+
+    Raises:
+        EncodeError: It holds something that JSON does not know; the message has its path.
+    """
+
+def may_hide_nat(encoded: bytes, /) -> bool:
+    """Whether orjson may have written NumPy's NaT as one of the times that it takes it for."""
+
+def read(value: object, /) -> ServerSentEvent:
+    """Return the event that a value is, checked and with its data as text: sent later, it is what the value is now.
+
+    Raises:
+        EncodeError: A field of it cannot be sent.
     """
 
 def check_name(name: str) -> None:
@@ -304,22 +310,20 @@ class Producer:
 
     def send(
         self,
-        data: str | bytes | None,
+        value: object,
         event: str | None = None,
         id: str | int | None = None,  # noqa: A002 - the field's name on the wire
         retry: int | None = None,
-        comment: str | None = None,
     ) -> None:
         """Queue one event: encode it into the link's buffer, and wake the link's thread if it sleeps.
 
         Where the link is full, waits for room without the GIL; see `Link`.
 
         Args:
-            data: Text (CR, CRLF and LF are line ends), JSON that is already UTF-8, or None for no data.
-            event: The type.
-            id: The producer's own id; an int becomes its text; empty is none.
-            retry: The reconnection time that readers are told, in milliseconds.
-            comment: Text that is seen in the raw stream only.
+            value: As for a yield.
+            event: The type, instead of the value's own.
+            id: The producer's own id, instead of the value's; an int becomes its text; empty is none.
+            retry: The reconnection time that readers are told, in milliseconds, instead of the value's.
 
         Raises:
             EncodeError: A field cannot be sent; the stream is as it was.
@@ -330,18 +334,11 @@ class Producer:
             LinkError: The link is closed, or belongs to the process that this one was forked from.
         """
 
-    def offer(
-        self,
-        data: str | bytes | None,
-        event: str | None = None,
-        id: str | int | None = None,  # noqa: A002 - the field's name on the wire
-        retry: int | None = None,
-        comment: str | None = None,
-    ) -> bool:
+    def offer(self, value: object) -> ServerSentEvent | None:
         """Queue one event if there is room: what `send` does, for callers that must not wait.
 
         Returns:
-            Whether it is queued. False: the link is full; nothing has happened.
+            None where it is queued. Else the link is full, and this is the event, read and checked, to be sent later.
         """
 
     @property

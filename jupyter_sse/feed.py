@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from jupyter_sse._rust import read
 from jupyter_sse.client import client
 from jupyter_sse.error import OwnedError, StreamEndedError
 
@@ -18,8 +19,8 @@ class Feed:
     """One ``Stream`` object's producer, and the client's ``Owner`` of it.
 
     Attributes:
-        put: takes the five fields of an event. It is ``Producer.send`` while the stream is open, so that an event looks
-            for nothing else on its way.
+        put: takes a value and the fields that are given beside it. It is ``Producer.send`` while the stream is open,
+            so that an event looks for nothing else on its way.
         options: with which the stream is opened.
         origin: where it was asked for.
 
@@ -81,9 +82,11 @@ class Feed:
         self._lock = threading.Lock()
         self._forget_producer()
 
-    def _open_and_put(self, *fields: Any) -> None:
+    def _open_and_put(self, value: object, *fields: Any) -> None:
+        # What is refused opens nothing.
+        event = read(value)
         self.open()
-        self.put(*fields)
+        self.put(event, *fields)
 
     def _leave(self, reason: str, what: str) -> None:
         with self._lock:

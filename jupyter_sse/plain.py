@@ -15,16 +15,16 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from sys import exception, modules
+from sys import modules
 from typing import Any
 from uuid import UUID
 
 from orjson import OPT_NON_STR_KEYS, OPT_SERIALIZE_NUMPY, Fragment, dumps
 
-from jupyter_sse._rust import MAX_EVENT_BYTES
+from jupyter_sse._rust import MAX_EVENT_BYTES, may_hide_nat
 from jupyter_sse.error import EncodeError
 
-__all__ = ["dump_plainly", "dump_slowly", "may_hide_nat", "replace"]
+__all__ = ["dump_plainly", "dump_slowly", "replace"]
 
 _MAX_DEPTH = 250
 """Levels of nesting; orjson gives up at 254."""
@@ -42,18 +42,22 @@ class _UnknownError(TypeError):
     """JSON does not know the value, and nothing here can replace it. Its message is the remedy, where there is one."""
 
 
-def dump_slowly(value: Any) -> bytes:
-    """Encode as JSON a value that orjson has refused; to be called while that error is handled.
+def dump_slowly(value: Any, refusal: TypeError) -> bytes:
+    """Encode as JSON a value that orjson has refused.
+
+    Args:
+        value: What was refused.
+        refusal: orjson's error.
 
     Raises:
         EncodeError: JSON does not know some part of it; the message has the part's path.
     """
-    _reraise_interrupt()
+    _reraise_interrupt(refusal)
     has_numpy = "numpy" in modules
     try:
         encoded = dumps(value, replace, OPT_NON_STR_KEYS | (OPT_SERIALIZE_NUMPY if has_numpy else 0))
-    except TypeError:
-        _reraise_interrupt()
+    except TypeError as again:
+        _reraise_interrupt(again)
         return dump_plainly(value)
     return dump_plainly(value) if has_numpy and may_hide_nat(encoded) else encoded
 
@@ -65,14 +69,6 @@ def dump_plainly(value: Any) -> bytes:
         EncodeError: JSON does not know some part of it; the message has the part's path.
     """
     return dumps(_plain(value, "data", 0))
-
-
-def may_hide_nat(encoded: bytes) -> bool:
-    """Whether orjson may have written NumPy's NaT as one of the times that it takes it for.
-
-    It reads NaT as the smallest number of nanoseconds, and of other units as 1970 by overflow.
-    """
-    return b'"1677-09-21T00:12:43.145224' in encoded or b'"1970-01-01T00:00:00' in encoded
 
 
 def replace(value: Any) -> Any:
@@ -242,11 +238,11 @@ def _attempt(method: Callable[[], Any]) -> Any:
 # --- the slow way -----------------------------------------------------------------------------------------------
 
 
-def _reraise_interrupt() -> None:
+def _reraise_interrupt(refusal: TypeError) -> None:
     """Let an interrupt that met the hook go on: orjson makes a TypeError of whatever comes out of it."""
-    error = exception()
-    if error is not None and error.__cause__ is not None and not isinstance(error.__cause__, Exception):
-        raise error.__cause__
+    cause = refusal.__cause__
+    if cause is not None and not isinstance(cause, Exception):
+        raise cause
 
 
 def _plain(value: Any, path: str, depth: int) -> Any:

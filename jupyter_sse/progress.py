@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from jupyter_sse import failure
 from jupyter_sse._rust import check_name
 from jupyter_sse.client import client
-from jupyter_sse.encoding import parts
 from jupyter_sse.error import SSEError
 from jupyter_sse.options import stream_options
 from jupyter_sse.origin import Origin, cell_stream_name
@@ -202,7 +201,7 @@ class _Report:
         left = None if self._total is None or not rate else max(self._total - self._n, 0) / rate
         values = {"n": self._n, "total": self._total, "rate": rate, "elapsed": elapsed, "remaining": left}
         try:
-            producer.send(*parts(values))
+            producer.send(values)
         except SSEError:
             # Stopped from outside, or refused: the loop is worth more than its report.
             self._producer = None

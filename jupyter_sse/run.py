@@ -9,7 +9,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyter_sse import failure
-from jupyter_sse.encoding import parts
 from jupyter_sse.failure import refused_value
 from jupyter_sse.life import Life
 
@@ -171,7 +170,7 @@ class Run(Life):
                 return
             refusal = None
             try:
-                send(*parts(value))
+                send(value)
             except Exception as raised:  # noqa: BLE001 - the generator hears of it, at the line that yielded
                 if self.is_stopping:
                     return
@@ -194,10 +193,9 @@ class Run(Life):
                 return
             refusal = None
             try:
-                fields = parts(value)
-                if not producer.offer(*fields):
+                if (unsent := producer.offer(value)) is not None:
                     # The link is full. Only this run waits for room, not the loop.
-                    await asyncio.to_thread(producer.send, *fields)
+                    await asyncio.to_thread(producer.send, unsent)
             except Exception as raised:  # noqa: BLE001 - the generator hears of it, at the line that yielded
                 if self.is_stopping:
                     return

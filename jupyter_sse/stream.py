@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_sse._rust import check_name
 from jupyter_sse.client import CONFIRM_TIMEOUT, client
-from jupyter_sse.encoding import parts
 from jupyter_sse.error import LinkError, SSEError, UnknownStreamError
 from jupyter_sse.failure import refused_value
 from jupyter_sse.feed import Feed
@@ -102,17 +101,7 @@ class Stream:
             StreamEndedError: it was closed here, or somebody stopped it.
         """
         try:
-            if event is None and id is None and retry is None:
-                self._feed.put(*parts(data))
-                return
-            body, own_event, own_id, own_retry, comment = parts(data)
-            self._feed.put(
-                body,
-                own_event if event is None else event,
-                own_id if id is None else id,
-                own_retry if retry is None else retry,
-                comment,
-            )
+            self._feed.put(data, event, id, retry)
         except SSEError as error:
             # It is about the caller's line, not about ours.
             raise refused_value(error)  # noqa: B904 - it is the same error

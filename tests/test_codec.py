@@ -52,11 +52,7 @@ def test_decoder_reads_vector_in_every_chunking(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", vectors("encoding.json"))
 def test_encode_writes_vector(case: dict[str, Any]) -> None:
-    assert encode(**{"data": None, **case["fields"]}) == case["text"].encode()
-
-
-def test_encode_json_bytes_are_one_line_of_data() -> None:
-    assert encode(b'{"a":1}', id=7) == b'id: 7\ndata: {"a":1}\n\n'
+    assert encode(ServerSentEvent(**case["fields"])) == case["text"].encode()
 
 
 text = st.text(st.characters(codec="utf-8") | st.sampled_from("\r\n: \0"), max_size=12)
@@ -81,7 +77,7 @@ fields = st.fixed_dictionaries(
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(fields, max_size=4), st.integers(1, 7))
 def test_encoded_events_come_back_in_every_chunking(events: list[dict[str, Any]], size: int) -> None:
-    wire = b"".join(encode(**event) for event in events)
+    wire = b"".join(encode(ServerSentEvent(**event)) for event in events)
     expected, last_id, retry = [], "", None
     for event in events:
         last_id = last_id if event["id"] is None else event["id"]
@@ -183,7 +179,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("refused", "message"), REFUSED)
 def test_refused_field_is_named_shown_and_remedied(refused: dict[str, Any], message: str) -> None:
-    for make in (ServerSentEvent, lambda **given: encode(**{"data": "x", **given})):
+    for make in (ServerSentEvent, lambda **given: encode({"data": "x", **given})):
         with pytest.raises(EncodeError, match=message) as caught:
             make(**refused)
         assert isinstance(caught.value, ValueError)
@@ -222,7 +218,7 @@ def test_too_large_event_is_refused_with_size_and_limit() -> None:
         encode("x" * MAX_EVENT_BYTES)
     with pytest.raises(EventTooLargeError):
         encode("\n" * (MAX_EVENT_BYTES // 6))
-    assert encode("x", id="i" * MAX_ID_BYTES)
+    assert encode({"data": "x", "id": "i" * MAX_ID_BYTES})
 
 
 # --- Decoder ------------------------------------------------------------------------------------------------------

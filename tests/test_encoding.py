@@ -24,7 +24,8 @@ import pydantic
 import pytest
 
 from jupyter_sse import ServerSentEvent
-from jupyter_sse.encoding import encode, encode_json, parts
+from jupyter_sse._rust import read
+from jupyter_sse.encoding import encode, encode_json
 from jupyter_sse.error import EncodeError, EventTooLargeError
 
 NAN = float("nan")
@@ -103,40 +104,42 @@ async def numbers() -> AsyncIterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"),
+    ("value", "block"),
     [
-        ("a\nb", ("a\nb", None, None, None, None)),
-        ("", ("", None, None, None, None)),
-        ({"loss": 0.5, "step": 1}, (b'{"loss":0.5,"step":1}', None, None, None, None)),
-        ({}, (b"{}", None, None, None, None)),
-        ({"data": "text"}, ("text", None, None, None, None)),
-        ({"data": {"a": 1}, "event": "e", "id": 7, "retry": 3000, "comment": "c"}, (b'{"a":1}', "e", 7, 3000, "c")),
-        ({"data": None, "event": "e"}, (b"null", "e", None, None, None)),
-        ({"data": 1, "event": None}, (b"1", None, None, None, None)),
-        ({"data": 1, "loss": 2}, (b'{"data":1,"loss":2}', None, None, None, None)),
-        ({"event": "e", "id": 1}, (b'{"event":"e","id":1}', None, None, None, None)),
-        (collections.OrderedDict(data=[1], id="x"), (b"[1]", None, "x", None, None)),
-        ([{"data": 1}], (b'[{"data":1}]', None, None, None, None)),
-        (None, (b"null", None, None, None, None)),
-        (True, (b"true", None, None, None, None)),
-        (1.5, (b"1.5", None, None, None, None)),
-        (ServerSentEvent("a", event="e", id=1, retry=2, comment="c"), ("a", "e", "1", 2, "c")),
-        (ServerSentEvent({"data": 1}), (b'{"data":1}', None, None, None, None)),
-        (ServerSentEvent(comment="c"), (None, None, None, None, "c")),
+        ("a\r\nb", "data: a\ndata: b\n\n"),
+        ("", "data: \n\n"),
+        ({"loss": 0.5, "step": 1}, 'data: {"loss":0.5,"step":1}\n\n'),
+        ({}, "data: {}\n\n"),
+        ({"data": "text"}, "data: text\n\n"),
+        (
+            {"data": {"a": 1}, "event": "e", "id": 7, "retry": 3000, "comment": "c"},
+            'event: e\nid: 7\ndata: {"a":1}\nretry: 3000\n: c\n\n',
+        ),
+        ({"data": None, "event": "e"}, "event: e\ndata: null\n\n"),
+        ({"data": 1, "event": None}, "data: 1\n\n"),
+        ({"data": 1, "loss": 2}, 'data: {"data":1,"loss":2}\n\n'),
+        ({"event": "e", "id": 1}, 'data: {"event":"e","id":1}\n\n'),
+        (collections.OrderedDict(data=[1], id="x"), "id: x\ndata: [1]\n\n"),
+        ([{"data": 1}], 'data: [{"data":1}]\n\n'),
+        (None, "data: null\n\n"),
+        (True, "data: true\n\n"),
+        (1, "data: 1\n\n"),
+        (1.5, "data: 1.5\n\n"),
+        (NAN, "data: null\n\n"),
+        (ServerSentEvent("a", event="e", id=1, retry=2, comment="c"), "event: e\nid: 1\ndata: a\nretry: 2\n: c\n\n"),
+        (ServerSentEvent({"data": 1}), 'data: {"data":1}\n\n'),
+        (ServerSentEvent(comment="c"), ": c\n\n"),
     ],
 )
-def test_parts_of_a_yielded_value(value: Any, expected: tuple[Any, ...]) -> None:
-    assert parts(value) == expected
+def test_a_value_is_the_event_that_it_looks_like(value: Any, block: str) -> None:
+    assert encode(value) == block.encode()
+    # What is read now and sent later is the same.
+    assert encode(read(value)) == block.encode()
 
 
 def test_a_model_with_a_field_named_data_is_json_and_no_event() -> None:
     model = Metrics(loss=1, at=datetime.datetime(2026, 1, 1, tzinfo=UTC))
-    assert json.loads(parts(model)[0] or "") == {"loss": 1.0, "at": "2026-01-01T00:00:00Z", "data": 1}
-
-
-def test_encode_writes_a_block() -> None:
-    assert encode({"data": {"a": 1}, "event": "e", "id": 7}) == b'event: e\nid: 7\ndata: {"a":1}\n\n'
-    assert encode("a\r\nb") == b"data: a\ndata: b\n\n"
+    assert json.loads(read(model).data) == {"loss": 1.0, "at": "2026-01-01T00:00:00Z", "data": 1}
 
 
 # --- values -------------------------------------------------------------------------------------------------------
@@ -293,14 +296,14 @@ REFUSED: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("value", "message"), REFUSED, ids=lambda value: type(value).__name__)
 def test_refused_value_is_named_with_its_path_shown_and_remedied(value: Any, message: str) -> None:
     with pytest.raises(EncodeError, match=message):
-        parts(value)
+        encode(value)
 
 
 def test_value_that_contains_itself_is_refused() -> None:
     loop: list[Any] = []
     loop.append(loop)
     with pytest.raises(EncodeError, match="at most 250 levels of nesting, got more; a value must not contain itself"):
-        parts({"a": loop})
+        encode({"a": loop})
 
 
 def test_value_that_stands_for_itself_is_refused() -> None:
@@ -309,7 +312,7 @@ def test_value_that_stands_for_itself_is_refused() -> None:
             return self
 
     with pytest.raises(EncodeError, match="levels of nesting"):
-        parts(Loop())
+        encode(Loop())
 
 
 def test_error_while_a_value_is_read_is_told_and_chained() -> None:
@@ -318,7 +321,7 @@ def test_error_while_a_value_is_read_is_told_and_chained() -> None:
             raise OSError("the device is gone")
 
     with pytest.raises(EncodeError, match=r"data\['a'\]: .* reading it raised OSError: the device is gone") as caught:
-        parts({"a": Failing()})
+        encode({"a": Failing()})
     assert isinstance(caught.value.__cause__, OSError)
 
 
@@ -329,7 +332,7 @@ def test_interrupt_while_a_value_is_read_goes_on(interrupt: type[BaseException])
             raise interrupt
 
     with pytest.raises(interrupt):
-        parts({"a": Interrupted()})
+        encode({"a": Interrupted()})
 
 
 def test_refused_fields_of_a_dict_are_named_when_it_is_encoded() -> None:
@@ -346,11 +349,11 @@ def test_too_large_value_is_refused_with_size_and_limit() -> None:
 def test_encoding_imports_no_library_to_look_for_its_values() -> None:
     script = """
 import decimal, sys
-from jupyter_sse.encoding import encode, parts
+from jupyter_sse.encoding import encode
 from jupyter_sse.error import EncodeError
 assert encode({"a": decimal.Decimal(1), "b": {1}}) == b'data: {"a":"1","b":[1]}\\n\\n'
 try:
-    parts({"a": object()})
+    encode({"a": object()})
 except EncodeError:
     print([name for name in ("numpy", "pandas", "polars", "pydantic") if name in sys.modules])
 """

@@ -114,15 +114,15 @@ class TestSend:
         assert asyncio.run(stream.aflush(10))
         assert stream.stats()["events"] == 2
 
-    def test_offer_says_that_the_link_is_full(self, tmp_path: Path) -> None:
+    def test_offer_gives_back_what_a_full_link_does_not_take(self, tmp_path: Path) -> None:
         hub = Hub(link_path=str(tmp_path / "hub.sock"))
         link = Link(str(tmp_path / "hub.sock"), "kernel", "label", max_unsent_bytes=1 << 16)
         producer = link.open("a", "send")
         hub.close()
         wait_until(lambda: not link.linked, "the link is down")
         results = [producer.offer("x" * 1000) for _ in range(100)]
-        assert results[0]
-        assert not results[-1]
+        assert results[0] is None
+        assert results[-1] == sse.ServerSentEvent("x" * 1000)
         link.close(0)
 
 

@@ -183,12 +183,8 @@ pub fn check_body_size(
     comment: Option<&str>,
     max_event_bytes: usize,
 ) -> Result<(), EncodeError> {
-    let texts = [("data: ", data), (": ", comment.map(str::as_bytes))];
-    let raw: usize = texts
-        .iter()
-        .filter_map(|(_, text)| *text)
-        .map(<[u8]>::len)
-        .sum();
+    let comment = comment.map(str::as_bytes);
+    let raw = data.map_or(0, <[u8]>::len) + comment.map_or(0, <[u8]>::len);
     // Were every byte a line end, each would grow to a line of its own. Few events come near: no second look.
     let most = (raw + 2)
         .saturating_mul("data: \n".len())
@@ -196,11 +192,11 @@ pub fn check_body_size(
     if most <= max_event_bytes {
         return Ok(());
     }
-    let lines: usize = texts
-        .iter()
-        .filter_map(|(label, text)| text.map(|text| lines_bytes(label, text)))
-        .sum();
-    let bytes = lines + retry.map_or(0, |retry| format!("retry: {retry}\n").len()) + 1;
+    let lines = |label, text: Option<&[u8]>| text.map_or(0, |text| lines_bytes(label, text));
+    let bytes = lines("data: ", data)
+        + lines(": ", comment)
+        + retry.map_or(0, |retry| format!("retry: {retry}\n").len())
+        + 1;
     if bytes <= max_event_bytes {
         Ok(())
     } else {
@@ -279,35 +275,47 @@ fn push_body(out: &mut Vec<u8>, data: Option<&[u8]>, retry: Option<u64>, comment
 
 /// One line for each line of the text, also for the empty one after a final line end: readers drop only one.
 fn push_lines(out: &mut Vec<u8>, label: &str, text: &[u8]) {
-    // Text rarely holds a CR, and the ends of many short lines are found twice as fast when LF alone is sought.
-    if memchr(b'\r', text).is_none() {
-        push_split(out, label, text, memchr_iter(b'\n', text));
-    } else {
-        push_split(out, label, text, memchr2_iter(b'\r', b'\n', text));
-    }
-}
-
-fn push_split(out: &mut Vec<u8>, label: &str, text: &[u8], line_ends: impl Iterator<Item = usize>) {
     // Room for the labels of lines of 48 bytes and more: growing once costs as much as the rest.
     out.reserve(label.len() + text.len() + text.len() / 8 + 2);
     out.extend_from_slice(label.as_bytes());
+    // Most texts are one line. In others a CR is rare, and the ends of many short lines are found twice as fast when LF
+    // alone is sought.
+    let rest = if memchr2(b'\r', b'\n', text).is_none() {
+        text
+    } else if memchr(b'\r', text).is_none() {
+        push_lf_lines(out, label, text)
+    } else {
+        push_mixed_lines(out, label, text)
+    };
+    out.extend_from_slice(rest);
+    out.push(b'\n');
+}
+
+/// The lines of a text without CR, each with the label of the next one behind it; what is left is the last line.
+fn push_lf_lines<'a>(out: &mut Vec<u8>, label: &str, text: &'a [u8]) -> &'a [u8] {
     let mut start = 0;
-    for end in line_ends {
+    for end in memchr_iter(b'\n', text) {
+        out.extend_from_slice(&text[start..=end]);
+        out.extend_from_slice(label.as_bytes());
+        start = end + 1;
+    }
+    &text[start..]
+}
+
+/// The same where CR, CRLF and LF are line ends.
+fn push_mixed_lines<'a>(out: &mut Vec<u8>, label: &str, text: &'a [u8]) -> &'a [u8] {
+    let mut start = 0;
+    for end in memchr2_iter(b'\r', b'\n', text) {
         // Before the start stands the LF of a CRLF only.
         if end >= start {
             out.extend_from_slice(&text[start..end]);
             out.push(b'\n');
             out.extend_from_slice(label.as_bytes());
-            start = end
-                + if text[end..].starts_with(b"\r\n") {
-                    2
-                } else {
-                    1
-                };
+            let is_pair = text[end..].starts_with(b"\r\n");
+            start = end + 1 + usize::from(is_pair);
         }
     }
-    out.extend_from_slice(&text[start..]);
-    out.push(b'\n');
+    &text[start..]
 }
 
 /// What [`push_lines`] appends, in bytes.

@@ -1,5 +1,7 @@
 //! `encode`, `Decoder` and `check_name`.
 
+use std::cell::RefCell;
+
 use jupyter_sse_codec::{self as codec, DecodedEvent, MAX_EVENT_BYTES, MAX_ID_BYTES, encode_head};
 use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
@@ -7,34 +9,59 @@ use pyo3::types::{PyBytes, PyList, PyMemoryView, PyString};
 
 use crate::event::ServerSentEvent;
 use crate::field::{Fields, checked_name, raise};
+use crate::value::Value;
+
+/// What a thread keeps of [`BLOCK`], in bytes.
+const KEPT_BYTES: usize = 64 * 1024;
 
 /// Adds the codec to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<ServerSentEvent>()?;
     module.add_class::<Decoder>()?;
     module.add_function(wrap_pyfunction!(encode, module)?)?;
+    module.add_function(wrap_pyfunction!(read, module)?)?;
     module.add_function(wrap_pyfunction!(check_name, module)?)?;
     module.add("MAX_EVENT_BYTES", MAX_EVENT_BYTES)?;
     module.add("MAX_ID_BYTES", MAX_ID_BYTES)
 }
 
+thread_local! {
+    /// Where [`encode`] writes a block, to know its length before it makes the bytes of it.
+    static BLOCK: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Encode a value as one block of an event stream, the blank line included.
+///
+/// Args:
+///     value: As for a yield.
+///     max_event_bytes: The most that its data, retry and comment lines may take.
+///
+/// Raises:
+///     EncodeError: A field of it cannot be sent.
+///     EventTooLargeError: It takes more than `max_event_bytes`.
+#[allow(clippy::doc_markdown, reason = "Python's help() shows it as it is")]
 #[pyfunction]
-#[pyo3(signature = (data, event=None, id=None, retry=None, comment=None, max_event_bytes=MAX_EVENT_BYTES))]
-fn encode<'py>(
-    data: &Bound<'py, PyAny>,
-    event: Option<&Bound<'py, PyAny>>,
-    id: Option<&Bound<'py, PyAny>>,
-    retry: Option<&Bound<'py, PyAny>>,
-    comment: Option<&Bound<'py, PyAny>>,
-    max_event_bytes: usize,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let py = data.py();
-    let fields = Fields::extract(data, event, id, retry, comment)?;
+#[pyo3(signature = (value, *, max_event_bytes=MAX_EVENT_BYTES))]
+fn encode<'py>(value: &Bound<'py, PyAny>, max_event_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
+    let py = value.py();
+    let value = Value::read(value)?;
+    let fields = Fields::of(&value)?;
     fields.check_size(py, max_event_bytes)?;
-    let mut block = Vec::new();
-    encode_head(&mut block, fields.event, fields.id.as_deref());
-    fields.encode_body(&mut block);
-    Ok(PyBytes::new(py, &block))
+    Ok(BLOCK.with_borrow_mut(|block| {
+        block.clear();
+        encode_head(block, fields.event, fields.id.as_deref());
+        fields.encode_body(block);
+        let bytes = PyBytes::new(py, block);
+        block.shrink_to(KEPT_BYTES);
+        bytes
+    }))
+}
+
+/// The event that a value is, checked and encoded: sent later, it is what the value would be now.
+#[pyfunction]
+#[pyo3(signature = (value, /))]
+fn read(value: &Bound<'_, PyAny>) -> PyResult<ServerSentEvent> {
+    Ok(Fields::of(&Value::read(value)?)?.to_event(value.py()))
 }
 
 #[pyfunction]

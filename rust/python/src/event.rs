@@ -36,6 +36,23 @@ impl ServerSentEvent {
         }
     }
 
+    /// An event of fields that were checked.
+    pub(crate) fn checked(
+        data: Py<PyAny>,
+        event: Option<Py<PyString>>,
+        id: Option<Py<PyString>>,
+        retry: Option<u64>,
+        comment: Option<Py<PyString>>,
+    ) -> Self {
+        Self {
+            data,
+            event,
+            id,
+            retry,
+            comment,
+        }
+    }
+
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         (&self.data, &self.event, &self.id, self.retry, &self.comment).into_pyobject(py)
     }
@@ -81,13 +98,7 @@ impl ServerSentEvent {
         retry: Option<u64>,
         comment: Option<Py<PyString>>,
     ) -> Self {
-        Self {
-            data,
-            event,
-            id,
-            retry,
-            comment,
-        }
+        Self::checked(data, event, id, retry, comment)
     }
 
     /// Data may lead back to its event; the containers on that way can be cleared, the event need not.

@@ -10,6 +10,9 @@ use jupyter_sse_codec::{
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PySlice, PyString, PyType};
 
+use crate::event::ServerSentEvent;
+use crate::value::Value;
+
 /// The longest reconnection time, in milliseconds: what JavaScript still holds exactly.
 const MAX_RETRY: u64 = 1 << 53;
 
@@ -44,20 +47,17 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads what `Producer.send` and `encode` take; None is an absent field.
-    pub(crate) fn extract(
-        data: &'a Bound<'_, PyAny>,
-        event: Option<&'a Bound<'_, PyAny>>,
-        id: Option<&'a Bound<'_, PyAny>>,
-        retry: Option<&'a Bound<'_, PyAny>>,
-        comment: Option<&'a Bound<'_, PyAny>>,
-    ) -> PyResult<Self> {
+    /// Checks the fields of a value.
+    #[inline]
+    pub(crate) fn of(value: &'a Value<'_>) -> PyResult<Self> {
         Ok(Self {
-            data: extract_data(data)?,
-            event: event.map(extract_event).transpose()?,
-            id: id.map(extract_id).transpose()?,
-            retry: retry.map(extract_retry).transpose()?,
-            comment: comment
+            data: value.data.as_ref().map(extract_data).transpose()?,
+            event: value.event.as_ref().map(extract_event).transpose()?,
+            id: value.id.as_ref().map(extract_id).transpose()?,
+            retry: value.retry.as_ref().map(extract_retry).transpose()?,
+            comment: value
+                .comment
+                .as_ref()
                 .map(|comment| extract_text("comment", comment))
                 .transpose()?,
         })
@@ -85,6 +85,23 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// An event of these fields, which is sent as they are.
+    pub(crate) fn to_event(&self, py: Python<'_>) -> ServerSentEvent {
+        let text = |text: &str| PyString::new(py, text).unbind();
+        let data = match self.data {
+            Some(Data::Json(json)) => text(&String::from_utf8_lossy(json)).into_any(),
+            Some(Data::Text(data)) => text(data).into_any(),
+            None => py.None(),
+        };
+        ServerSentEvent::checked(
+            data,
+            self.event.map(text),
+            self.id.as_deref().map(text),
+            self.retry,
+            self.comment.map(text),
+        )
+    }
+
     /// Appends everything of the block but its `event:` and `id:` lines.
     pub(crate) fn encode_body(&self, out: &mut Vec<u8>) {
         match self.data {
@@ -95,13 +112,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn extract_data<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<Option<Data<'a>>> {
+#[inline]
+fn extract_data<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<Data<'a>> {
     if let Ok(json) = data.cast::<PyBytes>() {
-        Ok(Some(Data::Json(json.as_bytes())))
-    } else if data.is_none() {
-        Ok(None)
+        Ok(Data::Json(json.as_bytes()))
     } else {
-        extract_text("data", data).map(|text| Some(Data::Text(text)))
+        extract_text("data", data).map(Data::Text)
     }
 }
 

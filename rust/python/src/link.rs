@@ -11,7 +11,9 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::event::ServerSentEvent;
 use crate::field::{Fields, checked_name, raise};
+use crate::value::Value;
 
 /// How long a wait may go on before Python can see a signal.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
@@ -198,34 +200,30 @@ impl Producer {
         self.link.run_of(self.key).or(self.run)
     }
 
-    #[pyo3(signature = (data, event=None, id=None, retry=None, comment=None))]
-    fn send(
+    #[pyo3(signature = (value, event=None, id=None, retry=None))]
+    fn send<'py>(
         &self,
-        data: &Bound<'_, PyAny>,
-        event: Option<&Bound<'_, PyAny>>,
-        id: Option<&Bound<'_, PyAny>>,
-        retry: Option<&Bound<'_, PyAny>>,
-        comment: Option<&Bound<'_, PyAny>>,
+        value: &Bound<'py, PyAny>,
+        event: Option<Bound<'py, PyAny>>,
+        id: Option<Bound<'py, PyAny>>,
+        retry: Option<Bound<'py, PyAny>>,
     ) -> PyResult<()> {
-        let py = data.py();
-        let fields = Fields::extract(data, event, id, retry, comment)?;
+        let py = value.py();
+        let value = Value::read(value)?.with(event, id, retry);
+        let fields = Fields::of(&value)?;
         while let Sent::Full { bytes } = self.queue(py, &fields)? {
             self.wait_for_room(py, bytes)?;
         }
         Ok(())
     }
 
-    #[pyo3(signature = (data, event=None, id=None, retry=None, comment=None))]
-    fn offer(
-        &self,
-        data: &Bound<'_, PyAny>,
-        event: Option<&Bound<'_, PyAny>>,
-        id: Option<&Bound<'_, PyAny>>,
-        retry: Option<&Bound<'_, PyAny>>,
-        comment: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<bool> {
-        let fields = Fields::extract(data, event, id, retry, comment)?;
-        Ok(self.queue(data.py(), &fields)? == Sent::Queued)
+    #[pyo3(signature = (value))]
+    fn offer(&self, value: &Bound<'_, PyAny>) -> PyResult<Option<ServerSentEvent>> {
+        let py = value.py();
+        let value = Value::read(value)?;
+        let fields = Fields::of(&value)?;
+        let is_queued = self.queue(py, &fields)? == Sent::Queued;
+        Ok((!is_queued).then(|| fields.to_event(py)))
     }
 
     #[getter]
