@@ -389,6 +389,13 @@ class Subscription:
     def connection(self) -> str:
         """The connection's name, for `Hub.change`; told to the reader in `sse.open`."""
 
+    @property
+    def visits(self) -> list[int]:
+        """The runs of generators that have begun for this reader alone; `Hub.take_begun` says how."""
+
+    def forget(self) -> None:
+        """End the runs that have begun for it, unless somebody carries it. So does the end of its last reference."""
+
 @final
 class Publication:
     """One body on its way into a stream, from `Hub.publication`. It holds one event at most, however long the body is.
@@ -507,6 +514,7 @@ class Hub:
         user: str = "",
         address: str = "",
         token: str | None = None,
+        request: str | None = None,
     ) -> Subscription:
         """Fix a new reader's cursors: from here on it misses nothing that it is not told of.
 
@@ -524,12 +532,33 @@ class Hub:
             user: Whose connection it is.
             address: Where the reader is.
             token: The stream token that the reader came with in place of a login: the connection ends with it.
+            request: What the generator of a route is told of its reader: JSON with `query`, `headers`, `user` and
+                `address`. The rest of what it is told the hub adds.
 
         Raises:
             StreamNameError: A name is none.
-            UnknownStreamError: A newcomer to one stream that there is not.
+            UnknownStreamError: A newcomer to one stream that there is not, nor a route that stands for it.
             StreamEndedError: The reader of one stream has seen its end.
+            RequestTooLargeError: Of a route: the request is longer than 16 KiB.
+            LimitError: Of a route: its kernel has as many readers as it may.
         """
+
+    def begun_fileno(self) -> int:
+        """Return the descriptor that is readable while `take_begun` has something."""
+
+    def take_begun(self) -> list[tuple[int, Literal["ready", "refused"], str]]:
+        """Return what runs began with whose reader asked for one stream, and brought a request; each once.
+
+        Returns:
+            One of `Subscription.visits`; whether it has headers, an event or its end ("ready"), or wants no such reader;
+            and JSON: `{"headers"}`, where refused also `"status"`, `"type"` and `"message"`.
+        """
+
+    def routes(self) -> str:
+        """Return all routes, a JSON array: `pattern`, `producer`, `visits`, `started_at` (unix milliseconds)."""
+
+    def can_be_read(self, name: str) -> bool:
+        """Tell whether there is a stream of this name, or a route that stands for it."""
 
     def attach(self, subscription: Subscription, fd: int, head: bytes) -> None:
         """Carry a subscription over a socket, `head` first, in one write with the first line.

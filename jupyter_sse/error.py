@@ -16,6 +16,7 @@ __all__ = [
     "LinkError",
     "OwnedError",
     "ReaderGoneError",
+    "RequestTooLargeError",
     "SSEError",
     "SequenceError",
     "StreamEndedError",
@@ -50,6 +51,10 @@ class OwnedError(SSEError, RuntimeError):
 
 class ReaderGoneError(SSEError):
     """The reader for whom a generator runs has left: there is nobody to send to."""
+
+
+class RequestTooLargeError(SSEError, ValueError):
+    """A request has more headers, or a longer query, than a generator is told."""
 
 
 class SequenceError(SSEError, ValueError):

@@ -94,6 +94,12 @@ impl Audience {
             .map_or(&[], |readers| &readers.listeners)
     }
 
+    /// The names that somebody waits for and that are meant.
+    pub(crate) fn waiting_for(&self, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+        let names = self.waiting.keys().filter(|name| is_meant(name));
+        names.cloned().collect()
+    }
+
     /// Those who waited for a name that exists now.
     pub(crate) fn take_waiting(&mut self, name: &str) -> Vec<ReaderId> {
         self.waiting.remove(name).unwrap_or_default()

@@ -118,7 +118,7 @@ impl Desk {
             conflate: Some(Duration::from_millis(INTERVAL)),
             ..Query::default()
         };
-        let subscription = subscribe(&state, query.clone()).unwrap();
+        let subscription = subscribe(&mut state, query.clone(), 0).unwrap();
         Self {
             state: Mutex::new(state),
             now: 1000,
@@ -202,7 +202,7 @@ impl Desk {
             last_event_id: Some(self.last_id.clone()),
             ..self.query.clone()
         };
-        let subscription = subscribe(&lock(&self.state), query).unwrap();
+        let subscription = subscribe(&mut lock(&self.state), query, 0).unwrap();
         self.reader = Reader::new(subscription, Vec::new(), now(self.now), u64::MAX);
         self.decoder = Decoder::new(1 << 20);
         self.check_spacing();

@@ -11,7 +11,7 @@ use crate::report::Motion;
 use crate::roster::ConnectionName;
 use crate::shared::Shared;
 use crate::socket::Socket;
-use crate::state::State;
+use crate::state::{State, StreamKey};
 use crate::stream::LinkId;
 
 /// How much one subscriber is written before the others have their turn, in bytes.
@@ -50,6 +50,15 @@ impl Connection {
             Self::Reader(reader) => Some(reader.reader.subscription.connection),
             Self::Portable { reader, .. } => Some(lock(reader).subscription.connection),
             Self::Peer(_) | Self::Process(_) => None,
+        }
+    }
+
+    /// What is a subscriber's alone.
+    pub(crate) fn visits(&self) -> Vec<StreamKey> {
+        match self {
+            Self::Reader(reader) => reader.reader.subscription.visits().to_vec(),
+            Self::Portable { reader, .. } => lock(reader).subscription.visits().to_vec(),
+            Self::Peer(_) | Self::Process { .. } => Vec::new(),
         }
     }
 

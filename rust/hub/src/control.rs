@@ -96,7 +96,7 @@ pub fn write_end(out: &mut Vec<u8>, stream: &Stream, end: &End, id: Option<&str>
     let data = json!({
         "stream": &*stream.name,
         "reason": end.reason.as_str(),
-        "status": null,
+        "status": end.error.as_ref().and_then(|error| error.get("status")),
         "error": end.error,
         "run": stream.run.number,
         "at": end.at,

@@ -1,6 +1,7 @@
 //! Where one subscriber stands in one stream, and what it has been told of it.
 
 mod view;
+mod visit;
 
 use std::sync::Arc;
 

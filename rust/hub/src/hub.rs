@@ -12,6 +12,7 @@ use jupyter_sse_codec::{Epoch, check_name};
 use mio::{Poll, Waker};
 use serde_json::Value;
 
+use crate::arrivals::Arrivals;
 use crate::clock::millis;
 use crate::door::Door;
 use crate::log::Incoming;
@@ -30,6 +31,7 @@ use crate::shared::{Command, Shared};
 use crate::socket::Socket;
 use crate::state::{Refusal, State};
 use crate::subscription::Subscription;
+use crate::visit::Begun;
 
 /// How long the hub's thread may take to say what it sees: it may have thousands to write to first.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
@@ -64,6 +66,7 @@ impl Hub {
         let shared = Arc::new(Shared::new(
             State::new(options, epoch),
             Portable::new()?,
+            Arrivals::new()?,
             waker,
         ));
         let reactor = Reactor::new(Arc::clone(&shared), poll, listener)?;
@@ -88,19 +91,50 @@ impl Hub {
         url.clone_into(&mut lock(&self.shared.state).options_mut().url);
     }
 
-    /// Fixes a new subscriber's cursors.
+    /// Fixes a new subscriber's cursors. One whose [`Subscription::visits`] has something has begun the runs of generators: it has to be
+    /// attached, or [`Hub::forget`] has to be told.
     ///
     /// # Errors
     ///
     /// A bad name, an unknown stream, or [`Refusal::Ended`] where there is nothing left to read.
     pub fn subscribe(&self, query: Query) -> Result<Subscription, Refusal> {
-        subscribe(&lock(&self.shared.state), query)
+        let now = self.shared.clock.now().unix;
+        let mut state = lock(&self.shared.state);
+        let subscription = subscribe(&mut state, query, now)?;
+        if !subscription.visits().is_empty() {
+            // Its head may wait a while: it is counted from now on.
+            state.reader_came(subscription.connection, Arc::clone(subscription.guest()));
+            drop(state);
+            self.shared.wake();
+        }
+        Ok(subscription)
+    }
+
+    /// A subscriber that nobody has attached, nor will.
+    pub fn forget(&self, mut subscription: Subscription) {
+        if !subscription.visits().is_empty() {
+            let mut state = lock(&self.shared.state);
+            state.reader_left(subscription.connection);
+            subscription.leave_visits(&mut state);
+            drop(state);
+            self.shared.wake();
+        }
+    }
+
+    /// The descriptor that is readable when [`Hub::take_begun`] has something.
+    #[cfg(unix)]
+    pub fn begun_fileno(&self) -> i32 {
+        self.shared.begun.fileno()
+    }
+
+    /// What visits began with whose response waits for it, each once.
+    pub fn take_begun(&self) -> Vec<Begun> {
+        self.shared.begun.take()
     }
 
     /// Carries a subscription over a socket, `head` first.
     pub fn attach(&self, subscription: Subscription, socket: Socket, head: Vec<u8>) {
-        lock(&self.shared.state)
-            .reader_came(subscription.connection, Arc::clone(subscription.guest()));
+        self.count(&subscription);
         self.shared.command(Command::Attach {
             subscription,
             socket,
@@ -108,11 +142,18 @@ impl Hub {
         });
     }
 
+    /// A reader is let in, unless it was when it came.
+    fn count(&self, subscription: &Subscription) {
+        if subscription.visits().is_empty() {
+            lock(&self.shared.state)
+                .reader_came(subscription.connection, Arc::clone(subscription.guest()));
+        }
+    }
+
     /// Carries a subscription on the portable path, `head` first. Returns its name there.
     pub fn attach_portable(&self, subscription: Subscription, head: Vec<u8>) -> u64 {
         let id = self.next_portable.fetch_add(1, Ordering::Relaxed);
-        lock(&self.shared.state)
-            .reader_came(subscription.connection, Arc::clone(subscription.guest()));
+        self.count(&subscription);
         self.shared.command(Command::AttachPortable {
             id,
             subscription,
@@ -133,6 +174,10 @@ impl Hub {
         let (pieces, resting) = self.shared.portable.drain(&self.shared.state, now);
         for id in resting {
             self.shared.command(Command::ArmPortable { id });
+        }
+        // Producers of visits are told how far their readers have come.
+        if lock(&self.shared.state).has_news() {
+            self.shared.wake();
         }
         pieces
     }
@@ -221,6 +266,16 @@ impl Hub {
     /// One stream, as JSON.
     pub fn stream(&self, name: &str) -> Option<Value> {
         lock(&self.shared.state).describe_stream(name, self.shared.clock.now().unix)
+    }
+
+    /// All routes, as JSON.
+    pub fn routes(&self) -> Value {
+        lock(&self.shared.state).describe_routes()
+    }
+
+    /// Whether there is something to read under this name, or of this path.
+    pub fn can_be_read(&self, name: &str) -> bool {
+        lock(&self.shared.state).can_be_read(name)
     }
 
     /// The counters, as JSON.
@@ -334,7 +389,7 @@ impl Hub {
     /// No such stream.
     pub fn issue_token(&self, name: &str, life: Duration) -> Result<String, Refusal> {
         let mut state = lock(&self.shared.state);
-        if state.find(name).is_none() {
+        if !state.can_be_read(name) {
             return Err(Refusal::Unknown(name.to_owned()));
         }
         let expires_at = self.shared.clock.now().unix.saturating_add(millis(life));

@@ -7,11 +7,13 @@
 //! - `query` is what a reader asks for, [`subscription`] the reader: a `cursor` in each of its streams, each with a [`start`]; `conflate` what it may be spared;
 //!   [`control`] is what the hub itself says.
 //! - `links` is what a kernel's frames do: `opening` streams, `request`s, those that are `gone_links`; `block` says what is an event at all.
+//! - `route` is a family of names whose readers get a run of their own each, `visit` what such a reader gets.
 //! - `publish` is what a POST does: `post_body` reads its events (`json_event`: out of JSON), `producers` knows those that came before.
 //!
 //! These are pure. Around them stands the I/O: `reactor`, the thread, with its `slots`; `peer`, `connection`, `reader` and `portable`, what
 //! it carries; `audience`, whom it wakes; `report`, what is seen of readers; `process`, whom it watches; `door`, where links come in. [`Hub`] is the handle that others hold.
 
+mod arrivals;
 mod audience;
 mod block;
 mod blocks;
@@ -55,7 +57,9 @@ mod reader;
 mod report;
 mod request;
 mod roster;
+mod route;
 mod shared;
+mod signal;
 mod slots;
 mod socket;
 pub mod start;
@@ -65,6 +69,7 @@ mod state_test;
 pub mod stream;
 pub mod subscription;
 mod token;
+mod visit;
 
 pub use clock::Now;
 pub use hub::Hub;
@@ -77,3 +82,4 @@ pub use roster::{ConnectionName, Guest};
 pub use socket::Socket;
 pub use state::Refusal;
 pub use subscription::{Subscription, Wants};
+pub use visit::Begun;

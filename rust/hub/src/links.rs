@@ -1,6 +1,6 @@
 //! The hub's side of a link: what the frames of one kernel do to the state.
 
-use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION};
+use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION, event_cost};
 use jupyter_sse_codec::{EndReason, RunKind};
 use serde_json::{Value, json};
 
@@ -11,6 +11,7 @@ use crate::number_map::NumberMap;
 use crate::opening::answer_open;
 use crate::state::{Refusal, State, StreamKey};
 use crate::stream::{LinkId, Producer, ProducerInfo, RunState, Stream};
+use crate::visit::refusal_status;
 
 /// What is kept of the error that ended a run, in bytes.
 const MAX_ERROR_TYPE_BYTES: usize = 256;
@@ -32,6 +33,8 @@ pub(crate) struct OpenStream {
     pub(crate) run: u32,
     /// Its run is over and it was told so.
     pub(crate) is_told: bool,
+    /// It is one reader's alone.
+    pub(crate) is_visit: bool,
 }
 
 impl LinkState {
@@ -68,6 +71,7 @@ impl State {
             }
             self.find_producer_again(open.stream);
         }
+        self.tell_visits(&id, &mut frames);
         frames
     }
 
@@ -146,6 +150,7 @@ impl State {
         for (&key, open) in &link.keys {
             self.leave((*id, key), *open, EndReason::Lost, None, now);
         }
+        self.routes_gone(id, now);
         let kernel = &link.producer.kernel;
         let is_up = |other: &LinkState| other.is_connected && other.producer.kernel == *kernel;
         if self.links.values().any(is_up) {
@@ -219,7 +224,13 @@ impl State {
                     body,
                 };
                 match self.writable(id, key) {
-                    Some(open) => self.take_event(open.stream, now, incoming),
+                    Some(open) => {
+                        self.take_event(open.stream, now, incoming);
+                        if open.is_visit {
+                            let cost = event_cost(event.len(), own_id.len(), body.len());
+                            self.visit_event(open.stream, cost);
+                        }
+                    }
                     None => self.stop_late(id, key, reply),
                 }
             }
@@ -231,17 +242,25 @@ impl State {
                 options,
                 ..
             } => {
-                let kind = if kind == RunKind::Send.as_u8() {
-                    RunKind::Send
-                } else {
-                    RunKind::Run
-                };
+                // What is posted comes over no link.
+                let kind = RunKind::from_u8(kind).filter(|&kind| kind != RunKind::Post);
+                let kind = kind.unwrap_or(RunKind::Run);
                 let opened = match self.refusal(id, key) {
                     Some(refusal) => Err(refusal),
                     None => self.open(id, key, kind, stream, options, now),
                 };
                 self.remember_refusal(id, key, opened.as_ref().err());
                 answer_open(request, key, &opened, reply);
+                if kind == RunKind::Visit
+                    && let Some(open) = self.writable(id, key)
+                {
+                    self.tell_credit(open.stream, reply);
+                }
+            }
+            ToHub::Head { key, head, .. } => {
+                if let Some(open) = self.writable(id, key) {
+                    self.visit_head(open.stream, head);
+                }
             }
             ToHub::Lost { key, count, .. } => {
                 self.counters.lost_by_links = self.counters.lost_by_links.saturating_add(count);
@@ -258,9 +277,15 @@ impl State {
                     .and_then(|link| link.keys.remove(&key));
                 let reason = EndReason::from_u8(reason).unwrap_or(EndReason::Done);
                 if let Some(open) = open {
-                    let error = error_from(error);
+                    let is_refused = reason == EndReason::Refused && open.is_visit;
+                    if is_refused && self.is_current(open) {
+                        self.visit_refused(open.stream, error);
+                    }
+                    let error = error_from(error, is_refused);
                     self.leave((*id, key), open, reason, error.clone(), now);
                     self.end_if_unfed(open, reason, error, now);
+                } else {
+                    self.close_route(id, key, now);
                 }
             }
             ToHub::Request { request, body } => {
@@ -272,7 +297,7 @@ impl State {
                 }
                 .encode(reply);
             }
-            ToHub::Head { .. } | ToHub::Hello { .. } | ToHub::Subscribe { .. } => {}
+            ToHub::Hello { .. } | ToHub::Subscribe { .. } => {}
         }
     }
 
@@ -362,17 +387,21 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
 }
 
 /// The error that ended a run, as readers are told: its type, its message and its line, and not without bound.
-fn error_from(text: &str) -> Option<Value> {
+fn error_from(text: &str, is_refused: bool) -> Option<Value> {
     let error: Value = serde_json::from_str(text).ok()?;
     let field = |name: &str, most: usize| {
         let text = error.get(name).and_then(Value::as_str);
         cut(text.unwrap_or_default(), most)
     };
-    Some(json!({
+    let mut told = json!({
         "type": field("type", MAX_ERROR_TYPE_BYTES),
         "message": field("message", MAX_ERROR_BYTES),
         "line": error.get("line").and_then(Value::as_u64),
-    }))
+    });
+    if is_refused {
+        told["status"] = json!(refusal_status(&error));
+    }
+    Some(told)
 }
 
 fn sequence_of(frame: &ToHub<'_>) -> Option<u64> {

@@ -198,6 +198,16 @@ impl Log {
         Some(split_event_line(self.wire(entry), entry.type_len as usize).0)
     }
 
+    /// The id of the held event `n`, as its reader has it: the producer's own, else its position.
+    pub(crate) fn id_of(&self, epoch: &Epoch, n: u64) -> Option<String> {
+        let entry = self.entry(n)?;
+        if entry.own_id {
+            return String::from_utf8(self.own_id(entry).to_vec()).ok();
+        }
+        let (epoch, seq) = (*epoch, entry.seq);
+        Some(Position { epoch, seq, n }.to_string())
+    }
+
     /// The held event `n`.
     pub fn entry(&self, n: u64) -> Option<&Entry> {
         self.entries
@@ -295,6 +305,14 @@ impl Log {
         {
             self.evict_first();
         }
+    }
+
+    /// Frees what comes before event `n`, as far as it is no history. Nobody asks for it again, not by its own id either.
+    pub(crate) fn release(&mut self, n: u64) {
+        while self.first < n.min(self.history_first) {
+            self.evict_first();
+        }
+        while self.own_ids.forget_oldest() {}
     }
 
     /// Frees at least `bytes`: first what is known of events that are gone, then the oldest events, history or not.

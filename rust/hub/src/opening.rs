@@ -34,6 +34,11 @@ impl State {
         if let Some(open) = link.keys.get(&key) {
             return Ok(open.run);
         }
+        match kind {
+            RunKind::Route => return self.open_route(id, key, name, options, now),
+            RunKind::Visit => return self.open_visit(id, key, options),
+            RunKind::Run | RunKind::Send | RunKind::Post => {}
+        }
         if link.keys.len() >= MAX_KEYS {
             return Err(Refusal::Limit(format!(
                 "this kernel has {MAX_KEYS} streams open, the most; close some first"
@@ -76,6 +81,7 @@ impl State {
                     stream: stream_key,
                     run,
                     is_told: false,
+                    is_visit: false,
                 },
             );
         }

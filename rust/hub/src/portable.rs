@@ -4,18 +4,13 @@
 //! loop then drains all ready readers in one pass, and readers at the same place get the same bytes.
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io;
 use std::sync::{Arc, Mutex};
-
-#[cfg(unix)]
-use std::os::unix::net::UnixStream as SignalStream;
-
-#[cfg(not(unix))]
-use std::net::TcpStream as SignalStream;
 
 use crate::clock::Now;
 use crate::reader::{Next, Reader, SharedBatch, lock};
 use crate::report::Motion;
+use crate::signal::Signal;
 use crate::state::State;
 
 /// One piece for one reader.
@@ -56,26 +51,21 @@ struct Readers {
 #[derive(Debug)]
 pub(crate) struct Portable {
     readers: Mutex<Readers>,
-    signal_in: SignalStream,
-    signal_out: SignalStream,
+    signal: Signal,
 }
 
 impl Portable {
     pub(crate) fn new() -> io::Result<Self> {
-        let (signal_in, signal_out) = signal_pair()?;
-        signal_in.set_nonblocking(true)?;
-        signal_out.set_nonblocking(true)?;
         Ok(Self {
             readers: Mutex::default(),
-            signal_in,
-            signal_out,
+            signal: Signal::new()?,
         })
     }
 
     /// What becomes readable when [`Portable::drain`] has something.
     #[cfg(unix)]
     pub(crate) fn fileno(&self) -> i32 {
-        std::os::fd::AsRawFd::as_raw_fd(&self.signal_out)
+        self.signal.fileno()
     }
 
     pub(crate) fn add(&self, id: u64, reader: Arc<Mutex<Reader>>) {
@@ -227,11 +217,7 @@ impl Portable {
 
     /// Those who are to get something, and those who are given up.
     fn take_ready(&self, now: Now) -> (Vec<Ready>, Vec<u64>) {
-        let mut scratch = [0u8; 64];
-        while (&self.signal_out)
-            .read(&mut scratch)
-            .is_ok_and(|count| count == scratch.len())
-        {}
+        self.signal.take_down();
         let mut readers = lock(&self.readers);
         readers.is_signalled = false;
         let ids = std::mem::take(&mut readers.ready);
@@ -262,22 +248,9 @@ impl Portable {
     fn signal(&self, readers: &mut Readers) {
         if !readers.is_signalled {
             readers.is_signalled = true;
-            // A full pipe is readable all the same.
-            let _ = (&self.signal_in).write(&[1]);
+            self.signal.raise();
         }
     }
-}
-
-#[cfg(unix)]
-fn signal_pair() -> io::Result<(SignalStream, SignalStream)> {
-    SignalStream::pair()
-}
-
-#[cfg(not(unix))]
-fn signal_pair() -> io::Result<(SignalStream, SignalStream)> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    let near = SignalStream::connect(listener.local_addr()?)?;
-    Ok((near, listener.accept()?.0))
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use jupyter_sse_codec::check_name;
+use jupyter_sse_codec::{check_name, check_path};
 use serde_json::{Value, json};
 
 use crate::roster::Guest;
 use crate::start::Start;
 use crate::state::{Refusal, State};
 use crate::subscription::{Subscription, Wants};
+use crate::visit::is_visit_end;
 
 /// What a subscriber asks for, as it comes from a request.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,9 @@ pub struct Query {
     pub last_event_id: Option<String>,
     /// A stream that does not exist is waited for.
     pub wait: bool,
+    /// What the producer of a route is told of its reader (JSON: `query`, `headers`, `user`, `address`); `None`: nothing is known, and
+    /// nobody waits for what a visit begins with.
+    pub request: Option<String>,
     /// What it wants of them.
     pub wants: Wants,
     /// At most one event of each stream and type in this time, the last.
@@ -29,15 +33,27 @@ pub struct Query {
     pub token: Option<String>,
 }
 
-/// Fixes a new subscriber's cursors.
-pub(crate) fn subscribe(state: &State, query: Query) -> Result<Subscription, Refusal> {
+/// Fixes a new subscriber's cursors, and begins the visits of those that a route stands for.
+pub(crate) fn subscribe(
+    state: &mut State,
+    query: Query,
+    now: u64,
+) -> Result<Subscription, Refusal> {
     let is_single = query.wants.single;
+    let is_passing = query.wants.passing;
     let guest = state.connections.share(query.guest);
     let mut subscription = Subscription::new(query.wants, guest);
     subscription.limit(query.conflate, query.token.as_deref());
+    let is_there = |target: &String| state.find(target.split('@').next().unwrap_or("")).is_some();
+    // Who only passes by starts nobody's generator.
+    if !is_passing && (!is_single || !query.streams.iter().all(is_there)) {
+        subscription.introduce(query.request);
+    }
     for target in &query.streams {
         let (name, start) = target.split_once('@').unwrap_or((target, ""));
-        check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
+        if !state.has_route(name) || check_path(name).is_err() {
+            check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
+        }
         let last = query.last_event_id.as_deref().filter(|id| !id.is_empty());
         let start = match last {
             Some(id) if is_single => Start::after(id),
@@ -45,20 +61,26 @@ pub(crate) fn subscribe(state: &State, query: Query) -> Result<Subscription, Ref
             None => Start::parse(start),
         };
         let is_returning = matches!(start, Start::After(_));
-        if is_single && !is_returning && !query.wait && state.find(name).is_none() {
+        let can_be_read = state.can_be_read(name);
+        if is_single && !is_returning && !query.wait && !can_be_read {
             return Err(Refusal::Unknown(name.to_owned()));
+        }
+        if is_single && !can_be_read && start.cursor().is_some_and(is_visit_end) {
+            return Err(Refusal::Ended);
         }
         if !subscription.add(state, name, &start) && is_single {
             return Err(Refusal::Ended);
         }
     }
+    subscription.call_on_routes(state, now)?;
     Ok(subscription)
 }
 
 /// The same for a query that came through the links' door (JSON); an error is a status and a body.
 pub(crate) fn local_subscription(
-    state: &State,
+    state: &mut State,
     query: &str,
+    now: u64,
 ) -> Result<Subscription, (u16, String)> {
     let query: Value = serde_json::from_str(query).map_err(|error| {
         let message = format!("a query in JSON expected: {error}");
@@ -97,14 +119,17 @@ pub(crate) fn local_subscription(
             streams,
             last_event_id,
             wait: flag("wait"),
+            request: None,
             wants,
             ..Query::default()
         },
+        now,
     )
     .map_err(|refusal| {
         let status = match refusal {
             Refusal::Unknown(_) => 404,
             Refusal::Ended => 204,
+            Refusal::Limit(_) => 503,
             _ => 400,
         };
         (

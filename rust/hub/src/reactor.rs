@@ -200,7 +200,7 @@ impl Reactor {
 
     /// Deals with what has changed in the state since the last time: tells subscribers and links.
     fn spread_news(&mut self) {
-        let (dirty, created, removed, outbox) = {
+        let (dirty, created, removed, outbox, begun, has_new_route) = {
             let mut state = lock(&self.shared.state);
             if !state.has_news() {
                 return;
@@ -210,8 +210,14 @@ impl Reactor {
                 state.take_created(),
                 state.take_removed(),
                 std::mem::take(&mut state.outbox),
+                state.visits.take_begun(),
+                state.routes.take_new(),
             )
         };
+        self.shared.begun.push(begun);
+        if has_new_route {
+            self.tell_waiting();
+        }
         self.tell_subscribers(&dirty, &created, &removed);
         self.tell_kernels(outbox);
         // A link that broke on the way, and other threads meanwhile, have made more.

@@ -257,6 +257,8 @@ impl Reader {
                 return Next::Close;
             }
             let (subscription, pending) = (&mut self.subscription, &mut self.pending);
+            // All that was given so far is written.
+            subscription.pay_visits(&mut state);
             let before = subscription.tally();
             let step = subscription.step(&state, now, ROOM_BYTES, pending);
             state.counters.count_missed(before, subscription.tally());

@@ -8,7 +8,7 @@ use crate::state::{Refusal, State};
 const TOKEN_LIFE: u64 = 24 * 3600 * 1000;
 
 impl State {
-    /// What a kernel asks: `{"op": "list" | "stream" | "end" | "token" | "revoke", "name": …}`, for a token also `"seconds"`.
+    /// What a kernel asks: `{"op": "list" | "routes" | "stream" | "end" | "token" | "revoke", "name": …}`, for a token also `"seconds"`.
     pub(crate) fn answer(&mut self, body: &str, now: u64) -> (u16, Value) {
         let question: Value = serde_json::from_str(body).unwrap_or_default();
         let name = question
@@ -20,6 +20,7 @@ impl State {
                 let names = self.stream_names();
                 (200, self.describe_streams(&names, now).into())
             }
+            Some("routes") => (200, self.describe_routes()),
             Some("stream") => match self.describe_stream(name, now) {
                 Some(stream) => (200, stream),
                 None => refused(&Refusal::Unknown(name.to_owned())),
@@ -32,9 +33,7 @@ impl State {
                 Ok(count) => (200, json!({"revoked": count})),
                 Err(refusal) => refused(&refusal),
             },
-            Some("token") if self.find(name).is_none() => {
-                refused(&Refusal::Unknown(name.to_owned()))
-            }
+            Some("token") if !self.can_be_read(name) => refused(&Refusal::Unknown(name.to_owned())),
             Some("token") => {
                 let seconds = question.get("seconds").and_then(Value::as_u64);
                 let life = seconds.map_or(TOKEN_LIFE, |it| it.saturating_mul(1000));
@@ -48,7 +47,7 @@ impl State {
             }
             _ => (
                 400,
-                json!({"reason": "invalid", "message": "op: list, stream, end, token or revoke expected"}),
+                json!({"reason": "invalid", "message": "op: list, routes, stream, end, token or revoke expected"}),
             ),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 
 use mio::Waker;
 
+use crate::arrivals::Arrivals;
 use crate::clock::Clock;
 use crate::portable::Portable;
 use crate::reader::lock;
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     /// Held for microseconds: no I/O, no Python, no formatting of long texts while it is held.
     pub(crate) state: Mutex<State>,
     pub(crate) portable: Portable,
+    /// What readers of routes wait for before they are attached.
+    pub(crate) begun: Arrivals,
     pub(crate) clock: Clock,
     /// `None` once the reactor is gone: what it would have carried is closed at once.
     commands: Mutex<Option<Vec<Command>>>,
@@ -63,10 +66,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(state: State, portable: Portable, waker: Waker) -> Self {
+    pub(crate) fn new(state: State, portable: Portable, begun: Arrivals, waker: Waker) -> Self {
         Self {
             state: Mutex::new(state),
             portable,
+            begun,
             clock: Clock::new(),
             commands: Mutex::new(Some(Vec::new())),
             waker,

@@ -38,6 +38,14 @@ impl Start {
         }
     }
 
+    /// What its reader says of where it was.
+    pub(crate) fn cursor(&self) -> Option<&str> {
+        match self {
+            Self::After(cursor) | Self::AfterAll(cursor) => Some(cursor),
+            Self::Earliest | Self::Latest | Self::Last(_) => None,
+        }
+    }
+
     /// After what this cursor of one stream names.
     pub fn after(cursor: &str) -> Self {
         Self::After(cut(cursor, MAX_CURSOR_BYTES))

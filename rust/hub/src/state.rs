@@ -1,6 +1,7 @@
 //! Everything the hub knows: streams, links, positions. Behind one lock (see `hub`); pure, so that its rules are tested without I/O.
 
 mod describe;
+mod private;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,8 +21,10 @@ use crate::number_map::NumberMap;
 use crate::options::{HistoryBounds, HubOptions};
 use crate::producers::Producers;
 use crate::roster::Roster;
+use crate::route::Routes;
 use crate::stream::{LinkId, Producer, ProducerInfo, Run, RunState, Stream};
 use crate::token::Tokens;
+use crate::visit::Visits;
 
 /// Names one stream for as long as the hub keeps it; never used twice.
 pub type StreamKey = u64;
@@ -46,6 +49,10 @@ pub enum Refusal {
     Over(String),
     /// An event comes out of its producer's order; the text says what was expected.
     Late(String),
+    /// The reader of a visit has left.
+    Gone,
+    /// A request has more headers or a longer query than a producer is told; the text says the bound.
+    Large(String),
 }
 
 impl Refusal {
@@ -58,6 +65,8 @@ impl Refusal {
             Self::Limit(_) => "limit",
             Self::Ended | Self::Over(_) => "ended",
             Self::Late(_) => "sequence",
+            Self::Gone => "gone",
+            Self::Large(_) => "too-large",
         }
     }
 }
@@ -69,7 +78,9 @@ impl fmt::Display for Refusal {
             | Self::Owned(text)
             | Self::Limit(text)
             | Self::Over(text)
-            | Self::Late(text) => out.write_str(text),
+            | Self::Late(text)
+            | Self::Large(text) => out.write_str(text),
+            Self::Gone => out.write_str("the reader has left"),
             Self::Unknown(name) => write!(out, "there is no stream {name:?} on this server"),
             Self::Ended => out.write_str("the stream has ended and its end has been read"),
         }
@@ -99,6 +110,8 @@ pub struct State {
     pub(crate) outbox: Vec<(LinkId, Vec<u8>)>,
     pub(crate) links: NumberMap<LinkId, LinkState>,
     pub(crate) gone_links: GoneLinks,
+    pub(crate) routes: Routes,
+    pub(crate) visits: Visits,
     pub(crate) tokens: Tokens,
     pub(crate) producers: Producers,
     pub(crate) connections: Roster,
@@ -122,6 +135,8 @@ impl State {
             outbox: Vec::new(),
             links: NumberMap::default(),
             gone_links: GoneLinks::default(),
+            routes: Routes::default(),
+            visits: Visits::default(),
             tokens: Tokens::default(),
             producers: Producers::default(),
             connections: Roster::default(),
@@ -222,6 +237,8 @@ impl State {
             && self.created.is_empty()
             && self.removed.is_empty()
             && self.outbox.is_empty())
+            || self.visits.has_begun()
+            || self.routes.has_new()
     }
 
     pub(crate) fn mark_dirty(&mut self, key: StreamKey) {
@@ -263,7 +280,8 @@ impl State {
     fn make_room(&mut self, growing: StreamKey) {
         let most = self.options.max_total_bytes;
         while self.held_bytes > most {
-            let share = most / self.streams.len().max(1);
+            // What is one reader's alone is bounded by its credit.
+            let share = most / self.names.len().max(1);
             let held = |stream: &Stream| stream.log.bytes();
             let payer = match self.streams.get(&growing) {
                 Some(stream) if held(stream) > share => growing,
@@ -308,7 +326,7 @@ impl State {
             return Ok(key);
         }
         check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
-        let is_full = self.streams.len() >= self.options.max_streams;
+        let is_full = self.names.len() >= self.options.max_streams;
         if is_full && !self.remove_oldest_ended() && !self.remove_idlest_post(now) {
             let most = self.options.max_streams;
             return Err(Refusal::Limit(format!(
@@ -353,7 +371,11 @@ impl State {
     ) {
         if let Some(stream) = self.streams.get_mut(&key) {
             stream.end(reason, error, now);
+            let is_private = stream.is_private();
             self.mark_dirty(key);
+            if is_private {
+                self.visit_ended(key);
+            }
         }
     }
 
@@ -401,6 +423,8 @@ impl State {
             held_bytes += stream.log.bytes();
             stream.note_use(now);
             match &stream.state {
+                // That of a visit goes with its reader.
+                RunState::Ended(_) if stream.is_private() => {}
                 RunState::Ended(end) if now >= end.at.saturating_add(retention) => over.push(key),
                 RunState::Ended(_) => {}
                 _ if stream
@@ -431,7 +455,7 @@ impl State {
 
     fn remove_oldest_ended(&mut self) -> bool {
         let ended_at = |stream: &Stream| match &stream.state {
-            RunState::Ended(end) => Some(end.at),
+            RunState::Ended(end) if !stream.is_private() => Some(end.at),
             _ => None,
         };
         let oldest = self

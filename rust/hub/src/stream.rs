@@ -145,6 +145,8 @@ pub struct Stream {
     pub is_read: bool,
     /// It stands in the list of those that have something new.
     pub(crate) is_dirty: bool,
+    /// Of the stream of a visit: what the id of its end has in place of the run. Such a stream is one reader's, and has no history.
+    pub(crate) end_number: Option<u64>,
     /// When its producers were told to stop, in unix milliseconds.
     pub stopping_since: Option<u64>,
     /// How many POSTs are writing it now.
@@ -180,6 +182,7 @@ impl Stream {
             subscribers: 0,
             is_read: false,
             is_dirty: false,
+            end_number: None,
             stopping_since: None,
             posts: 0,
             rate: Rate::default(),
@@ -247,7 +250,8 @@ impl Stream {
 
     /// Frees what no reader can ask for any more.
     pub(crate) fn trim(&mut self, live_window: usize) {
-        self.log.trim(if self.is_read { live_window } else { 0 });
+        let is_wanted = self.is_read || self.is_private();
+        self.log.trim(if is_wanted { live_window } else { 0 });
         self.drop_old_marks();
     }
 
@@ -274,6 +278,16 @@ impl Stream {
         {
             self.marks.pop_front();
         }
+    }
+
+    /// It is one reader's alone: no name leads to it, and it goes with that reader.
+    pub(crate) fn is_private(&self) -> bool {
+        self.end_number.is_some()
+    }
+
+    /// The number in the id of its end.
+    pub(crate) fn end_number(&self) -> u64 {
+        self.end_number.unwrap_or(u64::from(self.run.number))
     }
 
     /// No event will come in this run.

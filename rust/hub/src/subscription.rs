@@ -4,6 +4,7 @@
 //! queue, so a slow one costs nothing and being live is nothing but a replay at the tail.
 
 mod choice;
+mod visitor;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::roster::{ConnectionName, Guest};
 use crate::start::Start;
 use crate::state::{State, StreamKey};
 use crate::token::{TokenDigest, digest};
+use visitor::Visitor;
 
 /// The most streams of one subscription: each look at it looks at all of them.
 pub const MAX_STREAMS: usize = 1000;
@@ -117,6 +119,8 @@ pub struct Subscription {
     missed_before: Tally,
     /// The token that it came with.
     token: Option<Box<TokenDigest>>,
+    /// `None`: all that it reads has a name, and will.
+    visitor: Option<Box<Visitor>>,
 }
 
 impl Subscription {
@@ -136,6 +140,7 @@ impl Subscription {
             has_joint_cursor: false,
             written: 0,
             missed_before: Tally::default(),
+            visitor: None,
         }
     }
 
@@ -170,6 +175,9 @@ impl Subscription {
             return true;
         }
         let mut cursor = Cursor::begin(state, name, start);
+        if let (None, Some(visitor)) = (cursor.key, &mut self.visitor) {
+            visitor.note_cursor(name, start);
+        }
         if self.pace.is_some() {
             cursor.conflate();
         }
@@ -182,6 +190,9 @@ impl Subscription {
 
     /// Takes a stream out of the set.
     pub(crate) fn remove(&mut self, name: &str) {
+        if let Some(visitor) = &mut self.visitor {
+            visitor.forget_cursor(name);
+        }
         for gone in self.cursors.extract_if(.., |cursor| *cursor.name == *name) {
             self.missed_before += gone.tally();
         }
@@ -456,7 +467,7 @@ impl Subscription {
                 continue;
             };
             let id = (self.wants.single && stream.is_ended())
-                .then(|| end_id(*state.epoch(), u64::from(stream.run.number)));
+                .then(|| end_id(*state.epoch(), stream.end_number()));
             if cursor.tell_end(stream, id.as_deref(), out) {
                 self.is_ended = self.wants.single;
             }

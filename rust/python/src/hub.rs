@@ -30,6 +30,8 @@ pub(crate) fn refused(py: Python<'_>, refusal: &Refusal) -> PyErr {
         Refusal::Limit(_) => "LimitError",
         Refusal::Ended | Refusal::Over(_) => "StreamEndedError",
         Refusal::Late(_) => "SequenceError",
+        Refusal::Gone => "ReaderGoneError",
+        Refusal::Large(_) => "RequestTooLargeError",
     };
     raise(py, class, refusal.to_string())
 }
@@ -44,8 +46,27 @@ fn seconds(name: &str, value: f64) -> PyResult<Duration> {
 #[pyclass(module = "jupyter_sse._rust")]
 struct Subscription {
     inner: Mutex<Option<CoreSubscription>>,
+    hub: Py<Hub>,
     #[pyo3(get)]
     connection: String,
+    #[pyo3(get)]
+    visits: Vec<u64>,
+}
+
+#[pymethods]
+impl Subscription {
+    /// What generators have begun for it ends, unless somebody carries it.
+    fn forget(&self) {
+        if let Ok(inner) = self.take() {
+            self.hub.get().inner.forget(inner);
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.forget();
+    }
 }
 
 impl Subscription {
@@ -140,15 +161,14 @@ impl Hub {
     }
 
     #[pyo3(signature = (streams, *, single, last_event_id=None, control=false, positions=false, wait=false,
-        latest_when_slow=false, conflate=None, user=String::new(), address=String::new(), token=None))]
+        latest_when_slow=false, conflate=None, user=String::new(), address=String::new(), token=None, request=None))]
     #[expect(
         clippy::too_many_arguments,
         clippy::fn_params_excessive_bools,
         reason = "keyword arguments of Python"
     )]
     fn subscribe(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         streams: Vec<String>,
         single: bool,
         last_event_id: Option<String>,
@@ -160,7 +180,10 @@ impl Hub {
         user: String,
         address: String,
         token: Option<String>,
+        request: Option<String>,
     ) -> PyResult<Subscription> {
+        let py = slf.py();
+        let hub = slf.get();
         let conflate = conflate
             .map(|value| seconds("conflate", value))
             .transpose()?;
@@ -176,18 +199,43 @@ impl Hub {
             streams,
             last_event_id,
             wait,
+            request,
             wants,
             conflate,
             guest: Guest { user, address },
             token,
         };
         let inner = py
-            .detach(|| self.inner.subscribe(query))
+            .detach(|| hub.inner.subscribe(query))
             .map_err(|refusal| refused(py, &refusal))?;
         Ok(Subscription {
             connection: inner.connection.to_string(),
+            visits: inner.visits().to_vec(),
             inner: Mutex::new(Some(inner)),
+            hub: slf.clone().unbind(),
         })
+    }
+
+    #[cfg(unix)]
+    fn begun_fileno(&self) -> i32 {
+        self.inner.begun_fileno()
+    }
+
+    fn take_begun(&self) -> Vec<(u64, &'static str, String)> {
+        let begun = self.inner.take_begun().into_iter();
+        let told = begun.map(|it| {
+            let kind = if it.is_refused { "refused" } else { "ready" };
+            (it.visit, kind, it.payload)
+        });
+        told.collect()
+    }
+
+    fn routes(&self, py: Python<'_>) -> String {
+        py.detach(|| self.inner.routes().to_string())
+    }
+
+    fn can_be_read(&self, name: &str) -> bool {
+        self.inner.can_be_read(name)
     }
 
     #[cfg(unix)]

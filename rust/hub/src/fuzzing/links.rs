@@ -84,7 +84,7 @@ impl World {
             },
             ..Query::default()
         };
-        let subscription = subscribe(&lock(&self.state), query).expect("names of ours");
+        let subscription = subscribe(&mut lock(&self.state), query, 0).expect("names of ours");
         let reader = Reader::new(subscription, Vec::new(), self.now(), u64::MAX);
         self.readers.push((reader, Vec::new()));
     }

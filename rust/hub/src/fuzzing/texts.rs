@@ -54,8 +54,8 @@ pub fn texts(data: &[u8]) {
     let is_single = choices.below(2) == 0;
     let text = String::from_utf8_lossy(choices.0).into_owned();
     check_forms(&text);
-    let state = state();
-    if let Ok(subscription) = local_subscription(&state, &text) {
+    let mut state = state();
+    if let Ok(subscription) = local_subscription(&mut state, &text, 0) {
         read(&state, subscription);
     }
     let wants = Wants {
@@ -65,13 +65,14 @@ pub fn texts(data: &[u8]) {
     };
     let (names, last) = text.split_once('\n').unwrap_or((&text, ""));
     let query = Query {
+        request: None,
         streams: vec![format!("a@{names}")],
         last_event_id: Some(last.to_owned()),
         wait: true,
         wants,
         ..Query::default()
     };
-    if let Ok(subscription) = subscribe(&state, query) {
+    if let Ok(subscription) = subscribe(&mut state, query, 0) {
         read(&state, subscription);
     }
 }

@@ -107,13 +107,14 @@ impl World {
             client.places.insert(name.clone(), place);
         }
         let query = Query {
+            request: None,
             streams: names,
             last_event_id: Some(client.last_id.clone()),
             wait: true,
             wants: client.wants,
             ..Query::default()
         };
-        let subscription = subscribe(&lock(&self.state), query).unwrap();
+        let subscription = subscribe(&mut lock(&self.state), query, 0).unwrap();
         client.connect(Reader::new(subscription, Vec::new(), self.now(), u64::MAX));
         true
     }

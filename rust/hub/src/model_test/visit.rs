@@ -59,7 +59,7 @@ impl World {
             let place = self.place_of_start(name, start.strip_prefix('@').unwrap_or_default());
             client.places.insert(name.clone(), Place::At(place));
         }
-        let subscription = subscribe(&lock(&self.state), query).unwrap();
+        let subscription = subscribe(&mut lock(&self.state), query, 0).unwrap();
         client.connect(Reader::new(subscription, Vec::new(), self.now(), u64::MAX));
     }
 
@@ -121,8 +121,8 @@ impl World {
             client.places.insert(name.clone(), Place::At(place));
             client.saved_untold.clear();
         }
-        let state = lock(&self.state);
-        match subscribe(&state, query) {
+        let mut state = lock(&self.state);
+        match subscribe(&mut state, query, 0) {
             Ok(subscription) => {
                 client.connect(Reader::new(subscription, Vec::new(), self.now(), u64::MAX));
             }
@@ -164,7 +164,7 @@ impl World {
             wants: client.wants,
             ..Query::default()
         };
-        let subscription = subscribe(&lock(&self.state), query).unwrap();
+        let subscription = subscribe(&mut lock(&self.state), query, 0).unwrap();
         client.connect(Reader::new(subscription, Vec::new(), self.now(), u64::MAX));
     }
 
@@ -197,7 +197,7 @@ impl World {
             wants: client.wants,
             ..Query::default()
         };
-        let subscription = subscribe(&lock(&self.state), query).unwrap();
+        let subscription = subscribe(&mut lock(&self.state), query, 0).unwrap();
         client.connect(Reader::new(subscription, Vec::new(), self.now(), u64::MAX));
     }
 

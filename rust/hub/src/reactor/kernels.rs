@@ -155,7 +155,8 @@ impl Reactor {
         let Some(mut peer) = self.close_peer(id) else {
             return;
         };
-        let made = local_subscription(&lock(&self.shared.state), query);
+        let now = self.shared.clock.now().unix;
+        let made = local_subscription(&mut lock(&self.shared.state), query, now);
         let (status, body) = match &made {
             Ok(_) => (200, "{}".to_owned()),
             Err((status, body)) => (*status, body.clone()),
@@ -167,7 +168,7 @@ impl Reactor {
             body: &body,
         }
         .encode(&mut head);
-        let Ok(subscription) = made else {
+        let Ok(mut subscription) = made else {
             peer.push(&head);
             peer.flush();
             return;
@@ -181,6 +182,8 @@ impl Reactor {
                 socket,
                 head,
             });
+        } else {
+            subscription.leave_visits(&mut lock(&self.shared.state));
         }
     }
 }

@@ -20,8 +20,14 @@ impl Reactor {
     /// A subscriber comes in.
     pub(super) fn begin(&mut self, connection: Connection) -> Option<ReaderId> {
         let name = connection.reader_name()?;
+        // Where the poll does not take it, its visits are left with it.
+        let visits = connection.visits();
         let Some(id) = self.slots.insert(connection) else {
-            lock(&self.shared.state).reader_left(name);
+            let mut state = lock(&self.shared.state);
+            state.reader_left(name);
+            for visit in visits {
+                state.visit_left(visit);
+            }
             return None;
         };
         self.names.insert(name, id);
@@ -133,9 +139,26 @@ impl Reactor {
 
     /// Streams came or went: finds out what a subscriber reads and what it waits for, and serves it.
     fn look_up(&mut self, id: ReaderId) {
-        self.with_reader(id, |reader, state| reader.subscription.look_up(state));
+        let now = self.shared.clock.now().unix;
+        self.with_reader(id, |reader, state| {
+            reader.subscription.look_up(state);
+            reader.subscription.call_again_on_routes(state, now);
+        });
         self.enter(id);
         self.serve(id);
+    }
+
+    /// A route was opened: some may wait for what it stands for.
+    pub(super) fn tell_waiting(&mut self) {
+        let waiting = {
+            let state = lock(&self.shared.state);
+            self.audience.waiting_for(|name| state.has_route(name))
+        };
+        for name in waiting {
+            for id in self.audience.take_waiting(&name) {
+                self.look_up(id);
+            }
+        }
     }
 
     pub(super) fn change(&mut self, connection: ConnectionName, add: &[String], remove: &[String]) {
@@ -147,6 +170,7 @@ impl Reactor {
             return;
         }
         self.leave(id);
+        let now = self.shared.clock.now().unix;
         self.with_reader(id, |reader, state| {
             let subscription = &mut reader.subscription;
             for name in remove {
@@ -156,6 +180,7 @@ impl Reactor {
                 let (name, start) = target.split_once('@').unwrap_or((target, ""));
                 subscription.add(state, name, &Start::parse(start));
             }
+            subscription.call_again_on_routes(state, now);
         });
         self.enter(id);
         self.serve(id);
@@ -248,6 +273,9 @@ impl Reactor {
     /// A subscriber is gone, or has got everything.
     pub(super) fn drop_reader(&mut self, id: ReaderId) {
         self.leave(id);
+        self.with_reader(id, |reader, state| {
+            reader.subscription.leave_visits(state);
+        });
         if let Some(name) = self.slots.get(id).and_then(Connection::reader_name) {
             lock(&self.shared.state).reader_left(name);
             self.names.remove(&name);

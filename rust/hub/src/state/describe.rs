@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::State;
+use crate::stream::Stream;
 
 impl State {
     /// The names of all streams, in order.
@@ -37,13 +38,11 @@ impl State {
     /// The counters.
     pub(crate) fn describe_counters(&self) -> Value {
         let mut all = self.counters.describe();
-        all["streams"] = json!(self.streams.len());
-        all["streams_live"] = json!(
-            self.streams
-                .values()
-                .filter(|stream| !stream.is_ended())
-                .count()
-        );
+        let is_live = |stream: &&Stream| !stream.is_private() && !stream.is_ended();
+        all["streams"] = json!(self.names.len());
+        all["streams_live"] = json!(self.streams.values().filter(is_live).count());
+        all["visits"] = json!(self.visits.len());
+        all["visits_begun"] = json!(self.visits.begun_ever());
         all["history_bytes"] = json!(self.held_bytes);
         all["epoch"] = json!(self.epoch.to_string());
         all

@@ -82,18 +82,22 @@ impl Client {
                 .read(&mut buffer)
                 .expect("nothing came for ten seconds");
             self.is_closed = count == 0;
-            let events = &mut self.events;
-            self.decoder
-                .feed(&buffer[..count], |event| {
-                    events.push(Got {
-                        event: event.event.into(),
-                        data: event.data.into(),
-                        id: event.id.into(),
-                    });
-                })
-                .unwrap();
+            self.feed(&buffer[..count]);
         }
         &self.events
+    }
+
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        let events = &mut self.events;
+        self.decoder
+            .feed(bytes, |event| {
+                events.push(Got {
+                    event: event.event.into(),
+                    data: event.data.into(),
+                    id: event.id.into(),
+                });
+            })
+            .unwrap();
     }
 
     /// Reads until this many keep-alives have come.
@@ -125,6 +129,7 @@ impl Client {
 
 pub(crate) fn single(name: &str, last_event_id: Option<&str>) -> Query {
     Query {
+        request: None,
         streams: vec![name.to_owned()],
         last_event_id: last_event_id.map(str::to_owned),
         wants: Wants {

@@ -78,6 +78,11 @@ impl Kernel {
         }
     }
 
+    /// What came and was not looked at.
+    pub(crate) fn into_input(self) -> Vec<u8> {
+        self.input
+    }
+
     /// Sends one event of the default type.
     pub(crate) fn send(&mut self, seq: u64, key: u32, text: &str) {
         self.say(&ToHub::Event {

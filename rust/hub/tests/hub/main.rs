@@ -9,3 +9,4 @@ mod kernel;
 mod links;
 mod patience;
 mod portable;
+mod visits;

@@ -1,0 +1,145 @@
+//! Visits whose producer changes: their route is opened again or taken away, its link breaks, comes back or is gone.
+
+use jupyter_sse_codec::frame::ToKernel;
+use jupyter_sse_codec::{EndReason, RunKind};
+use serde_json::json;
+
+use super::Visit;
+use super::request::{end_number_of, parameters_of};
+use crate::route::Route;
+use crate::state::{State, StreamKey};
+use crate::stream::{LinkId, Producer, Stream};
+
+impl State {
+    /// A route was opened: those who read an earlier one of its family get a run of it, and those whose run is over.
+    pub(crate) fn begin_again(&mut self, route: &Route, earlier: Option<Producer>, now: u64) {
+        for stream in self.visits_for(route) {
+            self.leave_producer(stream);
+            self.move_visit(stream, route, now);
+            self.begin(stream);
+        }
+        if let Some(earlier) = earlier {
+            self.forget_begins(earlier);
+        }
+    }
+
+    fn visits_for(&self, route: &Route) -> Vec<StreamKey> {
+        let is_its = |(key, visit): &(&StreamKey, &Visit)| {
+            let is_of_kernel = visit.kernel == route.producer.kernel;
+            let is_free = is_of_kernel || self.stream(**key).is_none_or(Stream::is_ended);
+            let found = self.routes.find(visit.path());
+            is_free && found.is_some_and(|(it, _)| it.serial == route.serial)
+        };
+        let visits = self.visits.all.iter().filter(is_its);
+        visits.map(|(&key, _)| key).collect()
+    }
+
+    /// A visit is of this route from now on: a new run of its stream.
+    fn move_visit(&mut self, key: StreamKey, route: &Route, now: u64) {
+        let last_event_id = self.last_id_read(key);
+        if let Some(stream) = self.stream_mut(key) {
+            stream.start_run(RunKind::Visit, Some(route.producer.clone()), now);
+            stream.ping_interval = route.ping_interval;
+            stream.end_number = Some(end_number_of(route.serial));
+        }
+        self.mark_dirty(key);
+        let Some(visit) = self.visits.all.get_mut(&key) else {
+            return;
+        };
+        let (old, new) = (visit.owner.0, route.owner.0);
+        (visit.route, visit.owner) = (route.serial, route.owner);
+        visit.kernel.clone_from(&route.producer.kernel);
+        let request = &mut visit.request;
+        if let Some(id) = last_event_id {
+            request.insert("last_event_id".to_owned(), json!(id));
+        }
+        let path = request.get("path").and_then(|it| it.as_str());
+        let parameters = route.pattern.matches(path.unwrap_or_default());
+        let parameters = parameters_of(parameters.unwrap_or_default());
+        request.insert("path_params".to_owned(), parameters);
+        self.visits.count_less(&old);
+        self.visits.count_more(new);
+    }
+
+    /// Whoever feeds a visit, or is about to, does so no more.
+    fn leave_producer(&mut self, key: StreamKey) {
+        let Some(visit) = self.visits.all.get_mut(&key) else {
+            return;
+        };
+        let (begin, producer) = (visit.begin.take(), visit.producer.take());
+        if let Some(number) = begin {
+            self.visits.orphan(number);
+        }
+        if let Some((link, key)) = producer {
+            self.tell(link, &ToKernel::Stop { key });
+        }
+    }
+
+    /// The id of the last event that a visit's reader has got.
+    fn last_id_read(&self, key: StreamKey) -> Option<String> {
+        let n = self.visits.all.get(&key)?.next.checked_sub(1)?;
+        self.stream(key)?.log.id_of(self.epoch(), n)
+    }
+
+    /// A route was taken away: who waits for a run of it does so in vain.
+    pub(crate) fn route_closed(&mut self, owner: Producer, now: u64) {
+        self.end_waiting(|visit| visit.owner == owner, EndReason::Stopped, now);
+        self.forget_begins(owner);
+    }
+
+    /// A link is gone. The runs that it fed have ended already.
+    pub(crate) fn visits_lost(&mut self, id: &LinkId, now: u64) {
+        self.end_waiting(|visit| visit.owner.0 == *id, EndReason::Lost, now);
+        let begins = &mut self.visits.begins;
+        begins.retain(|_, begin| begin.owner.0 != *id);
+        self.visits.counts.remove(id);
+    }
+
+    fn end_waiting(&mut self, is_meant: impl Fn(&Visit) -> bool, reason: EndReason, now: u64) {
+        let waiting = |visit: &Visit| visit.begin.is_some() && is_meant(visit);
+        for key in self.visits.keys(waiting) {
+            if let Some(visit) = self.visits.all.get_mut(&key) {
+                visit.begin = None;
+            }
+            self.end_run(key, reason, None, now);
+        }
+    }
+
+    /// Nobody will open what was begun by this route.
+    fn forget_begins(&mut self, owner: Producer) {
+        let begins = &mut self.visits.begins;
+        let mut orphans = 0;
+        begins.retain(|_, begin| {
+            let is_its = begin.owner == owner;
+            orphans += usize::from(is_its && begin.stream.is_none());
+            !is_its
+        });
+        for _ in 0..orphans {
+            self.visits.count_less(&owner.0);
+        }
+    }
+
+    /// A link is up again: what its kernel may not have heard of its visits.
+    pub(crate) fn tell_visits(&mut self, id: &LinkId, out: &mut Vec<u8>) {
+        let keys = self.links.get(id).map(|link| link.keys.iter());
+        let open = keys.into_iter().flatten();
+        let open: Vec<(u32, StreamKey)> = open
+            .filter(|(_, open)| open.is_visit)
+            .map(|(&key, open)| (key, open.stream))
+            .collect();
+        for (key, stream) in open {
+            let visit = self.visits.all.get(&stream);
+            if visit.and_then(|visit| visit.producer) == Some((*id, key)) {
+                self.tell_credit(stream, out);
+            } else {
+                ToKernel::Stop { key }.encode(out);
+            }
+        }
+        let waiting = |visit: &Visit| visit.owner.0 == *id && visit.begin.is_some();
+        for stream in self.visits.keys(waiting) {
+            // It may have heard the first time, and be about to open it: then for nobody.
+            self.leave_producer(stream);
+            self.begin(stream);
+        }
+    }
+}
