@@ -393,7 +393,7 @@ export class Card extends Widget implements IViewHost, IPainter {
     } else if (this._statusKind !== this.status.kind) {
       this.refresh();
     }
-    this.context.paintClock.request();
+    this.context.paintClock.requestNews();
   }
 
   private _onConnection(): void {

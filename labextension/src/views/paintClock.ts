@@ -5,7 +5,11 @@ const REFRESH_MS = 500;
 const BUDGET = 0.36;
 /** Below this share frames get more again; less than half of the budget, so that it does not swing. */
 const RELAXED = 0.15;
+/** Where all cards together paint in this time, news need not wait for the frame that is due: ms. */
+const QUICK_MS = 6;
 const MIN_FPS = 4;
+/** Half a frame of a usual screen early is on time: ms. */
+const EARLY_MS = 8;
 /** For those who asked their system for less motion. */
 const REDUCED_FPS = 2;
 const SMOOTHING = 0.1;
@@ -28,7 +32,7 @@ export interface IPainter {
  * painting gets expensive. Data are never dropped for it.
  */
 export class PaintClock implements IDisposable {
-  /** Frames per second at most; a setting. */
+  /** Frames per second at most, of what moves and of what is new; a setting. */
   maxFps = 30;
 
   /** Whether frames are fewer than set, because painting takes too long. */
@@ -54,23 +58,17 @@ export class PaintClock implements IDisposable {
 
   /** Something may have changed: look at the next frame that is due. */
   request(): void {
-    if (
-      this._frame !== null ||
-      this._wait !== null ||
-      this._painters.size === 0
-    ) {
-      return;
-    }
-    // Half a display frame early is on time.
-    const waitMs = this._lookedAt + 1000 / this._fps - 8 - performance.now();
-    if (waitMs > 4) {
-      this._wait = setTimeout(() => {
-        this._wait = null;
-        this._requestFrame();
-      }, waitMs);
-    } else {
-      this._requestFrame();
-    }
+    this._plan(this._lookedAt);
+  }
+
+  /**
+   * There is news. It is seen at the next frame of the screen where none was just before, although a picture that moves
+   * by itself has been painted meanwhile.
+   */
+  requestNews(): void {
+    this._hasNews = true;
+    const isQuick = this._meanMs <= QUICK_MS && !this._reducedMotion.matches;
+    this._plan(isQuick ? this._newsAt : this._lookedAt);
   }
 
   dispose(): void {
@@ -85,10 +83,34 @@ export class PaintClock implements IDisposable {
       : Math.max(MIN_FPS, this.maxFps / this._slowdown);
   }
 
+  /** Look at the first frame of the screen that is far enough from `since`, or earlier where that was planned. */
+  private _plan(since: number): void {
+    const dueAt = since + 1000 / this._fps - EARLY_MS;
+    const isPlanned = this._wait !== null && this._dueAt <= dueAt;
+    if (this._frame !== null || isPlanned || this._painters.size === 0) {
+      return;
+    }
+    this._cancelWait();
+    this._dueAt = dueAt;
+    const waitMs = dueAt - performance.now();
+    if (waitMs > EARLY_MS / 2) {
+      this._wait = setTimeout(() => {
+        this._wait = null;
+        this._requestFrame();
+      }, waitMs);
+    } else {
+      this._requestFrame();
+    }
+  }
+
   private _requestFrame(): void {
     this._frame = requestAnimationFrame(() => {
       this._frame = null;
       this._lookedAt = performance.now();
+      if (this._hasNews) {
+        this._hasNews = false;
+        this._newsAt = this._lookedAt;
+      }
       this._tick();
     });
   }
@@ -129,13 +151,17 @@ export class PaintClock implements IDisposable {
       clearInterval(this._timer);
       this._timer = null;
     }
-    if (this._wait !== null) {
-      clearTimeout(this._wait);
-      this._wait = null;
-    }
+    this._cancelWait();
     if (this._frame !== null) {
       cancelAnimationFrame(this._frame);
       this._frame = null;
+    }
+  }
+
+  private _cancelWait(): void {
+    if (this._wait !== null) {
+      clearTimeout(this._wait);
+      this._wait = null;
     }
   }
 
@@ -147,7 +173,12 @@ export class PaintClock implements IDisposable {
   private _timer: ReturnType<typeof setInterval> | null = null;
   private _frame: number | null = null;
   private _wait: ReturnType<typeof setTimeout> | null = null;
+  /** When the planned look is due. */
+  private _dueAt = -Infinity;
   private _lookedAt = -Infinity;
+  private _hasNews = false;
+  /** When news was looked at last. */
+  private _newsAt = -Infinity;
   private _meanMs = 0;
   private _slowdown = 1;
   private _isDisposed = false;
