@@ -47,6 +47,8 @@ pub struct Gap {
     pub lost: Option<(u64, u64)>,
     /// How many are missing; `None`: not known.
     pub count: Option<u64>,
+    /// The numbers of some were given anew to others, for the stream was forgotten between them: no range is that of all.
+    pub is_mixed: bool,
 }
 
 impl Gap {
@@ -57,7 +59,21 @@ impl Gap {
             requested: None,
             lost: None,
             count: None,
+            is_mixed: true,
         }
+    }
+
+    /// The events with these numbers are missing as well, which come after the others.
+    pub(crate) fn add_range(&mut self, range: Option<(u64, u64)>) {
+        self.lost = match (self.lost, range) {
+            _ if self.is_mixed => None,
+            (Some((from, end)), Some((next, to))) if end + 1 == next => Some((from, to)),
+            (Some(_), Some(_)) => {
+                self.is_mixed = true;
+                None
+            }
+            (one, other) => one.or(other),
+        };
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Cursor {
     pub(crate) key: Option<StreamKey>,
     /// Where the numbers began that `next` is one of, among all events of the server.
     birth_seq: u64,
-    /// The hub's place at the last look for a stream that was not there.
+    /// The hub's place at the last look that found no stream: up to it nothing can be missing but what the reader was told.
     seen_seq: u64,
     /// `n` of the next event to write.
     pub(crate) next: u64,
@@ -72,7 +72,7 @@ impl Cursor {
             name: found.map_or_else(|| Arc::from(name), |(_, it)| Arc::clone(&it.name)),
             key: found.map(|(key, _)| key),
             birth_seq: 0,
-            seen_seq: state.seq(),
+            seen_seq: if found.is_some() { 0 } else { state.seq() },
             next: 1,
             settled: 1,
             lost: 0,
@@ -109,7 +109,7 @@ impl Cursor {
         let gap = resolve_missing(&last, start, state.epoch(), state.seq());
         self.gap = gap.map(Box::new);
         (self.next, self.lost) = (last.n + 1, last.lost);
-        self.birth_seq = last.birth_seq;
+        self.birth_seq = last.birth_seq.unwrap_or_default();
     }
 
     /// Gets only the newest of each type, when its time has come.
@@ -141,7 +141,7 @@ impl Cursor {
     fn doubt(&mut self, state: &State) {
         if state.forgotten_seq() > self.seen_seq.max(self.birth_seq) {
             let gap = self.gap.get_or_insert_with(|| Box::new(Gap::unknown()));
-            (gap.lost, gap.count) = (None, None);
+            (gap.lost, gap.count, gap.is_mixed) = (None, None, true);
         }
     }
 
@@ -156,18 +156,22 @@ impl Cursor {
             self.is_replaying = true;
             (self.ended_run, self.told) = (0, None);
         }
-        // It is gone, and with it what was not written yet; or it came and went since the last look.
-        let last = state.departed(&self.name);
-        if last.birth_seq > 0 || last.n > 0 {
-            self.renumber(state, last.birth_seq);
-        } else {
-            self.doubt(state);
-        }
-        if last.n >= self.next || last.lost > self.lost {
-            self.miss(GapReason::Evicted, last.n + 1, last.lost);
+        if state.find(&self.name).is_none() {
+            // It is gone, and with it what was not written yet; or it came and went since the last look. One that is there again says
+            // itself what is missing.
+            let last = state.departed(&self.name);
+            match last.birth_seq {
+                Some(birth_seq) => self.renumber(state, birth_seq),
+                None => self.doubt(state),
+            }
+            if last.n >= self.next || last.lost > self.lost {
+                self.miss(GapReason::Evicted, last.n + 1, last.lost);
+            }
         }
         let is_found = self.find(state);
-        self.seen_seq = state.seq();
+        if !is_found {
+            self.seen_seq = state.seq();
+        }
         (self.stream(state), is_found)
     }
 
@@ -293,10 +297,11 @@ impl Cursor {
                 requested: None,
                 lost: None,
                 count: Some(0),
+                is_mixed: false,
             })
         });
         let (earliest, latest) = gap.lost.unwrap_or((from, to));
-        gap.lost = Some((earliest.min(from), latest.max(to)));
+        gap.lost = (!gap.is_mixed).then_some((earliest.min(from), latest.max(to)));
         gap.count = gap.count.map(|other| other.saturating_add(count));
     }
 
@@ -307,18 +312,14 @@ impl Cursor {
         let range = (to > self.next).then(|| (self.next, to - 1));
         if let Some(gap) = &mut self.gap {
             gap.count = gap.count.map(|count| count.saturating_add(missing));
-            gap.lost = match (gap.lost, range) {
-                (Some((from, end)), Some((next, to))) if end + 1 == next => Some((from, to)),
-                // The numbers of a stream that was forgotten begin anew.
-                (Some(_), Some(_)) => None,
-                (one, other) => one.or(other),
-            };
+            gap.add_range(range);
         } else {
             self.gap = Some(Box::new(Gap {
                 reason,
                 requested: None,
                 lost: range,
                 count: Some(missing),
+                is_mixed: false,
             }));
         }
         (self.next, self.lost) = (self.next.max(to), self.lost.max(lost));
@@ -363,6 +364,7 @@ impl Cursor {
             requested: None,
             lost: None,
             count: Some(count),
+            is_mixed: false,
         };
         control::write_gap(out, &stream.name, &gap, None);
         true

@@ -13,8 +13,8 @@ pub(crate) struct Last {
     pub(crate) n: u64,
     /// That event's place among all events of the server.
     pub(crate) seq: u64,
-    /// The place among all events of the server at which its numbers began.
-    pub(crate) birth_seq: u64,
+    /// The place among all events of the server at which its numbers began; `None`: the stream is forgotten, or has never been.
+    pub(crate) birth_seq: Option<u64>,
     /// Its newest run.
     pub(crate) run: u32,
     /// How many events its producers had lost.

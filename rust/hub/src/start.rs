@@ -129,6 +129,7 @@ fn from(stream: &Stream, next: u64, lost: Option<u64>, gap: Option<Gap>) -> Reso
             requested: None,
             lost: None,
             count: None,
+            is_mixed: false,
         }),
         (None, Some(gap)) => Some(Gap { count: None, ..gap }),
         (Some(_), gap) => gap,
@@ -205,12 +206,17 @@ pub(crate) fn resolve_missing(
         return None;
     }
     let is_own = matches!(start, Start::After(_));
-    let is_number = (1..=last.n).contains(&position.n) && position.seq > last.birth_seq;
+    let is_number = (1..=last.n).contains(&position.n)
+        && last
+            .birth_seq
+            .is_some_and(|birth_seq| position.seq > birth_seq);
     let is_ours = is_own && is_number;
     let missing = last.n.saturating_sub(position.n);
+    // Of what its producers lost only the sum is known: nothing, or all of it, has to be news.
+    let knows_losses = position.seq >= last.lost_seq;
     Some(Gap {
         lost: (is_ours && missing > 0).then(|| (position.n + 1, last.n)),
-        count: (is_ours && last.lost == 0).then_some(missing),
+        count: (is_ours && knows_losses).then_some(missing),
         ..unknown(GapReason::Evicted, text)
     })
 }
@@ -221,5 +227,6 @@ fn unknown(reason: GapReason, text: &str) -> Gap {
         requested: Some(text.to_owned()),
         lost: None,
         count: None,
+        is_mixed: false,
     }
 }

@@ -169,3 +169,26 @@ fn a_number_from_before_a_stream_was_forgotten_counts_nothing() {
         Some((GapReason::Evicted, None))
     );
 }
+
+#[test]
+fn what_is_missing_of_a_stream_that_is_gone_is_counted_for_who_knew_of_its_losses() {
+    let mut state = state(HubOptions::default());
+    let key = start(&mut state, "a");
+    fill(&mut state, key, 1);
+    let position = |state: &State, n| Position {
+        epoch: *state.epoch(),
+        seq: state.seq(),
+        n,
+    };
+    let before = position(&state, 1);
+    state.add_hole(key, 5);
+    fill(&mut state, key, 1);
+    let after = position(&state, 2);
+    fill(&mut state, key, 3);
+    state.end_run(key, EndReason::Done, None, 0);
+    state.keep_house(u64::MAX);
+    assert!(state.find("a").is_none());
+    let count = |position| gap_after(&state, position).and_then(|gap| gap.count);
+    assert!(gap_after(&state, &before).is_some());
+    assert_eq!((count(&before), count(&after)), (None, Some(3)));
+}

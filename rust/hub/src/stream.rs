@@ -157,7 +157,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A stream with its first run, which goes on where an earlier one of its name stopped. `hub_seq` is the newest position of the server.
+    /// A stream with its first run, which goes on where an earlier one of its name stopped, also where that had nothing but losses: who
+    /// reads it has been told of them. Where none is known its numbers begin at `hub_seq`, the newest position of the server.
     pub(crate) fn new(
         name: &str,
         bounds: HistoryBounds,
@@ -165,7 +166,7 @@ impl Stream {
         last: Last,
         hub_seq: u64,
     ) -> Self {
-        let birth_seq = if last.n == 0 { hub_seq } else { last.birth_seq };
+        let birth_seq = last.birth_seq.unwrap_or(hub_seq);
         Self {
             name: Arc::from(name),
             log: Log::resume(bounds, last.n, last.seq, birth_seq),
@@ -265,7 +266,7 @@ impl Stream {
         Last {
             n: self.log.next() - 1,
             seq: self.log.newest_seq(),
-            birth_seq: self.log.birth_seq(),
+            birth_seq: Some(self.log.birth_seq()),
             run: self.run.number,
             lost: self.holes.total(),
             lost_seq: self.holes.newest_seq(),
