@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jupyter_sse_codec::{Decoder, Epoch, MAX_EVENT_BYTES};
+use jupyter_sse_codec::{Decoder, Epoch, MAX_EVENT_BYTES, Position};
 use serde_json::Value;
 
 use super::journal::Journal;
@@ -48,10 +48,14 @@ pub(super) struct Client {
     pub(super) places: BTreeMap<String, Place>,
     /// The places that the last id stands for.
     pub(super) saved: BTreeMap<String, Place>,
-    /// Streams where the hub could not say how many a producer had lost: single losses may go untold.
-    loose: BTreeSet<String>,
-    /// Streams where its first place is not known, and so how many of the losses before it the hub takes for told.
-    unsure: BTreeSet<String>,
+    /// The life of each stream that it is in, as far as that is known from more than its place.
+    lives: BTreeMap<String, usize>,
+    /// The hub's place when it was last known to have looked for a stream that was not there.
+    looked: BTreeMap<String, u64>,
+    /// Streams where the hub could not say how many a producer had lost in this life: single losses may go untold.
+    loose: BTreeMap<String, usize>,
+    /// Streams where its first place in this life is not known, and so how many of the losses before it the hub takes for told.
+    unsure: BTreeMap<String, usize>,
     /// Losses that came before events that came, and are to be told yet: the hub keeps only so many places.
     untold: BTreeMap<String, i64>,
     /// The same at the last id.
@@ -77,8 +81,10 @@ impl Client {
             sends_last_id: false,
             places: BTreeMap::new(),
             saved: BTreeMap::new(),
-            loose: BTreeSet::new(),
-            unsure: BTreeSet::new(),
+            lives: BTreeMap::new(),
+            looked: BTreeMap::new(),
+            loose: BTreeMap::new(),
+            unsure: BTreeMap::new(),
             untold: BTreeMap::new(),
             saved_untold: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -94,6 +100,8 @@ impl Client {
         self.decoder = Decoder::new(MAX_EVENT_BYTES);
         self.runs.clear();
         self.times.clear();
+        self.lives.clear();
+        self.looked.clear();
         self.untold.clone_from(&self.saved_untold);
         self.untold.retain(|name, _| self.saved.contains_key(name));
         self.newest_seq = 0;
@@ -123,6 +131,9 @@ impl Client {
                 if kind.starts_with("sse.") {
                     let data: Value = serde_json::from_str(&data).unwrap();
                     journal.count(&kind, &data);
+                    if kind == "sse.gap" && self.is_doubt(&data, all) {
+                        journal.count_one("a gap for what was forgotten");
+                    }
                     self.control(&kind, &data, all);
                 } else {
                     self.event(&kind, &data, id, epoch, all);
@@ -173,14 +184,70 @@ impl Client {
             let told = self.times[&name];
             assert!(event.at >= told && event.at < told + 100);
         }
+        self.enter(&name, published, place);
         self.places.insert(name, Place::At(place + 1));
+    }
+
+    /// The event at `place` is the next of this stream. In another life nothing is left of what was not sure in the one before.
+    fn enter(&mut self, name: &str, published: &Published, place: usize) {
+        let life = published.life_before(place + 1);
+        if life > self.life(name, published) {
+            let is_sure = matches!(self.places[name], Place::At(_));
+            if !is_sure || self.loose.contains_key(name) {
+                self.untold.remove(name);
+            }
+        }
+        self.lives.insert(name.to_owned(), life);
+    }
+
+    /// The life of a stream that this reader is in.
+    fn life(&self, name: &str, published: &Published) -> usize {
+        let known = self.lives.get(name).copied().unwrap_or_default();
+        known.max(published.life_before(self.places[name].least()))
+    }
+
+    /// See [`Published::has_cut_holes`]: as far as it is this reader's matter.
+    fn has_cut_holes(&self, name: &str, published: &Published) -> bool {
+        let is_told_later = self.untold.get(name).is_some_and(|&untold| untold != 0);
+        is_told_later || published.has_cut_holes(self.life(name, published))
+    }
+
+    /// The hub has looked at a stream for it, and there is nothing of that that it has not been told.
+    pub(super) fn note_look(
+        &mut self,
+        name: &str,
+        published: &Published,
+        is_there: bool,
+        seq: u64,
+    ) {
+        if is_there {
+            let life = published.newest_life();
+            self.lives.insert(name.to_owned(), life);
+        } else {
+            self.looked.insert(name.to_owned(), seq);
+        }
+    }
+
+    /// Whether the hub can have forgotten something of a stream since this reader, who is connected, looked at it.
+    fn may_doubt(&self, name: &str, published: &Published) -> bool {
+        let looked = self.looked.get(name).copied().unwrap_or_default();
+        let is_known = self.lives.contains_key(name) || self.places[name].least() > 0;
+        let is_sure = is_known && published.knows(self.life(name, published));
+        !is_sure && published.forgotten_seq > looked
+    }
+
+    /// Whether it is told so, and of nothing else.
+    fn is_doubt(&self, data: &Value, all: &BTreeMap<String, Published>) -> bool {
+        let name = data["stream"].as_str().unwrap_or_default();
+        let is_unknown = data["requested"].is_null() && data["lost"]["count"].is_null();
+        is_unknown && self.may_doubt(name, &all[name])
     }
 
     /// Where the next event must stand that has these data.
     fn place_of_next(&mut self, name: &str, data: &str, published: &Published) -> usize {
         assert!(!self.owed.contains(name), "{name}: a gap that is not told");
         match self.places[name] {
-            Place::At(place) if published.has_cut_holes() => {
+            Place::At(place) if self.has_cut_holes(name, published) => {
                 let lost = published.losses_from(place);
                 *self.untold.entry(name.to_owned()).or_insert(0) += lost as i64;
                 place + lost
@@ -197,7 +264,8 @@ impl Client {
                     .find(least, data)
                     .expect("an event that is no news");
                 assert!(!is_missing || place > least, "{name}: a gap without loss");
-                self.unsure.insert(name.to_owned());
+                let life = published.life_before(place + 1);
+                self.unsure.insert(name.to_owned(), life);
                 place
             }
         }
@@ -220,7 +288,7 @@ impl Client {
                 let end = all[&name].run_ends[&run];
                 match self.places[&name] {
                     Place::At(place) if self.is_loose(&name, &all[&name]) => assert!(place <= end),
-                    Place::At(place) if all[&name].has_cut_holes() => {
+                    Place::At(place) if self.has_cut_holes(&name, &all[&name]) => {
                         // What was written earlier can be read when more is lost already.
                         let (low, high) = (place.min(end), place.max(end));
                         assert!(low + all[&name].losses_from(low) >= high);
@@ -243,8 +311,9 @@ impl Client {
     }
 
     fn is_loose(&self, name: &str, published: &Published) -> bool {
-        let is_unsure = published.has_cut_holes() && self.unsure.contains(name);
-        is_unsure || self.loose.contains(name)
+        let life = self.life(name, published);
+        let is_of_this = |of: &BTreeMap<String, usize>| of.get(name).is_some_and(|&it| it >= life);
+        published.has_cut_holes(life) && is_of_this(&self.unsure) || is_of_this(&self.loose)
     }
 
     fn gap(&mut self, name: &str, data: &Value, published: &Published) {
@@ -259,8 +328,7 @@ impl Client {
             (Place::At(place), Some(_)) if self.is_loose(name, published) => {
                 Place::After(place, false)
             }
-            (Place::At(place), Some(_)) if published.has_two_counts => Place::After(place, true),
-            (Place::At(place), Some(count)) if published.has_cut_holes() => {
+            (Place::At(place), Some(count)) if self.has_cut_holes(name, published) => {
                 self.gap_among_cut_holes(name, data, count, place, published)
             }
             (Place::At(place), Some(count)) => {
@@ -270,7 +338,12 @@ impl Client {
                 check_range(data, published, place, end);
                 Place::At(end)
             }
-            (Place::After(least, is_missing), Some(_)) => Place::After(least, is_missing),
+            (Place::After(least, is_missing), Some(_)) if self.has_cut_holes(name, published) => {
+                Place::After(least, is_missing)
+            }
+            (Place::After(least, is_missing), Some(count)) => {
+                Place::After(least + count as usize, is_missing)
+            }
             (place, None) => self.gap_without_count(name, data, place, published),
         };
         self.places.insert(name.to_owned(), next);
@@ -285,19 +358,26 @@ impl Client {
         place: usize,
         published: &Published,
     ) -> Place {
+        let life = self.life(name, published);
+        let resumed = data["resumed"].as_str().and_then(Position::parse);
         let untold = self.untold.entry(name.to_owned()).or_insert(0);
         let number = |name: &str| data["lost"][name].as_u64();
         let (Some(from), Some(to)) = (number("from"), number("to")) else {
+            if data["reason"] == "evicted" && life < published.newest_life() {
+                // Events of two lives have no range.
+                let Some(end) = resumed.map(|next| published.losses_before(next.seq)) else {
+                    self.loose.insert(name.to_owned(), published.newest_life());
+                    return Place::After(place, false);
+                };
+                *untold += end as i64 - place as i64 - count as i64;
+                return Place::At(end);
+            }
             let lost = published.losses_from(place);
             *untold += lost as i64 - count as i64;
             return Place::At(place + lost);
         };
-        let end = published.place_of(to) + 1;
-        if published.has_departed || end <= place || end > published.len() {
-            // The numbers may be those of a stream that is forgotten.
-            self.loose.insert(name.to_owned());
-            return Place::After(place, false);
-        }
+        let end = published.end_of(life, place, from..=to);
+        let end = end.unwrap_or_else(|| panic!("{name}: {data}"));
         let passed = (end - place) as i64 - (to + 1 - from) as i64;
         *untold += passed - (count as i64 - (to + 1 - from) as i64);
         Place::At(end)
@@ -311,41 +391,38 @@ impl Client {
         published: &Published,
     ) -> Place {
         let reason = data["reason"].as_str().unwrap();
-        let has_cut_holes = published.has_cut_holes();
+        let requested = data["requested"].as_str();
+        // A cursor is of the life in which its reader was.
+        let life = match requested {
+            Some(_) => published.life_before(place.least()),
+            None => self.life(name, published),
+        };
+        let has_cut_holes = published.has_cut_holes(life);
         if has_cut_holes {
-            self.loose.insert(name.to_owned());
+            self.loose.insert(name.to_owned(), published.newest_life());
         }
-        match reason {
-            "unknown-id" => {
-                let id = data["requested"].as_str().unwrap();
+        let is_missing = match (reason, requested) {
+            ("unknown-id", Some(id)) => {
                 assert!(published.may_forget(id), "{name}: {id} could be known");
-                Place::After(place.least(), false)
+                false
             }
-            "epoch" | "ahead" => Place::After(place.least(), false),
-            "evicted" => {
+            ("epoch" | "ahead", Some(_)) => false,
+            ("evicted", Some(cursor)) => {
                 // The number in a position that stands for several streams is one of another.
-                let requested = data["requested"].as_str();
-                let has_number = requested.is_some_and(|it| !it.ends_with("-0"));
-                let may_be_unknown =
-                    self.sends_last_id || !has_number || published.has_departed || has_cut_holes;
-                assert!(may_be_unknown, "{name}: the count could be known: {data}");
+                let has_number = !self.sends_last_id && !cursor.ends_with("-0");
+                let is_unknown = !has_number || !published.knows(life) || has_cut_holes;
+                assert!(is_unknown, "{name}: the count could be known: {data}");
                 // Of a stream that is forgotten it is not known whether anything came.
-                Place::After(place.least(), !has_cut_holes && requested.is_some())
+                let seq = Position::parse(cursor).map(|it| it.seq);
+                !has_cut_holes && seq.is_none_or(|seq| seq >= published.doubtful_seq())
             }
             _ => {
-                assert!(has_cut_holes, "{name}: the count could be known: {data}");
-                Place::After(place.least(), false)
+                let is_unknown = has_cut_holes || self.may_doubt(name, published);
+                assert!(is_unknown, "{name}: the count could be known: {data}");
+                false
             }
-        }
-    }
-
-    /// The hub has forgotten the stream, and counts from 1 again: what this reader has not read of it may go untold.
-    pub(super) fn unsettle(&mut self, name: &str) {
-        for places in [&mut self.places, &mut self.saved] {
-            if let Some(place) = places.get_mut(name) {
-                *place = Place::After(place.least(), false);
-            }
-        }
+        };
+        Place::After(place.least(), is_missing)
     }
 
     /// Another server: what was known of the streams of the last one counts no more.
@@ -356,6 +433,8 @@ impl Client {
         self.untold.clear();
         self.loose.clear();
         self.unsure.clear();
+        self.lives.clear();
+        self.looked.clear();
     }
 
     /// A stream is taken out of the set, or begins anew.
@@ -364,6 +443,8 @@ impl Client {
         self.owed.remove(name);
         self.saved.remove(name);
         self.loose.remove(name);
+        self.lives.remove(name);
+        self.looked.remove(name);
         self.runs.remove(name);
         self.times.remove(name);
         self.untold.remove(name);
@@ -382,15 +463,11 @@ impl Client {
         assert!(!self.owed.contains(name), "{name}: a gap that is not told");
         match self.places[name] {
             Place::At(place) if self.is_loose(name, published) => assert!(place <= published.len()),
-            Place::At(place) if published.has_cut_holes() => {
+            Place::At(place) if self.has_cut_holes(name, published) => {
                 let rest = published.losses_from(place);
                 assert_eq!(place + rest, published.len(), "{name}: missing and untold");
                 let untold = self.untold.get(name).copied().unwrap_or_default();
-                // Without a number, a gap of a stream that is gone can stand for events as well.
-                assert!(
-                    published.has_departed || untold + rest as i64 == 0,
-                    "{name}: losses"
-                );
+                assert_eq!(untold + rest as i64, 0, "{name}: losses");
             }
             Place::At(place) => assert_eq!(place, published.len(), "{name}: missing and untold"),
             Place::After(least, _) => assert!(least <= published.len()),
@@ -398,14 +475,17 @@ impl Client {
     }
 }
 
-/// The numbers in a gap are those of the events that are missing.
+/// The numbers in a gap are those of the events that are missing, where these are of one life.
 fn check_range(data: &Value, published: &Published, start: usize, end: usize) {
     let number = |name: &str| data["lost"][name].as_u64();
-    let mut missing = (start..end).filter_map(|place| published.event(place));
+    let mut missing = (start..end).filter(|place| published.event(*place).is_some());
     let first = missing.next();
     let last = missing.next_back().or(first);
-    if let (Some(from), Some(to)) = (number("from"), number("to")) {
-        assert_eq!(first.map(|event| event.n), Some(from));
-        assert_eq!(last.map(|event| event.n), Some(to));
-    }
+    let life = |place: usize| published.life_before(place + 1);
+    let range = first
+        .zip(last)
+        .filter(|&(first, last)| life(first) == life(last));
+    let n = |place: usize| published.event(place).map(|event| event.n);
+    let range = range.map(|(first, last)| (n(first), n(last)));
+    assert_eq!((number("from"), number("to")), range.unwrap_or_default());
 }

@@ -102,7 +102,6 @@ impl World {
             ToHub::Open { seq, .. } if seq == 0 || self.kernels[at].ledger.take(seq) => {
                 self.open_frame(at, frame, reply);
                 assert_eq!(lock(&self.state).seq(), before, "an open is no event");
-                self.look_at_forgotten();
             }
             ToHub::Event {
                 seq,
@@ -141,16 +140,6 @@ impl World {
             }
         }
         self.note_ends();
-    }
-
-    /// Once names are forgotten, numbers begin anew. A stream that comes and goes between two looks of its readers is then counted
-    /// with that of before: here names are few, so this would come up at once; a hub forgets ten thousand first.
-    fn look_at_forgotten(&mut self) {
-        let has_forgotten = lock(&self.state).departed("nobody").seq > 0;
-        if has_forgotten {
-            self.forget_departed();
-            self.count_subscribers();
-        }
     }
 
     fn pass_on(&mut self, at: usize, frame: &ToHub<'_>, reply: &mut Vec<u8>) {

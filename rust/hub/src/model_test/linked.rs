@@ -13,9 +13,6 @@ use crate::state::Refusal;
 /// How many processes write at one time.
 const KERNELS: usize = 3;
 
-/// The most that the hub reads at a time, in bytes: its readers have their turn before so much happens that it forgets streams.
-const READ_BYTES: usize = 2000;
-
 impl World {
     /// One of the kernels does something, or something happens to it.
     pub(super) fn step_of_kernel(&mut self) {
@@ -126,7 +123,7 @@ impl World {
         let kernel = &mut self.kernels[at];
         if let Some(pipe) = &mut kernel.pipe {
             kernel.link.write(room, &mut pipe.up);
-            let count = self.random.below(pipe.up.len().min(READ_BYTES) + 1);
+            let count = self.random.below(pipe.up.len() + 1);
             self.read_from(at, count, false);
         }
         self.write_down(at);
@@ -186,7 +183,7 @@ impl World {
             return;
         };
         let left = pipe.up.len();
-        let count = self.random.below(left.min(READ_BYTES) + 1);
+        let count = self.random.below(left + 1);
         self.journal.count_one("heard from a dead connection");
         self.read_from(at, count, true);
         if count == left {

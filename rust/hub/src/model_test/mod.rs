@@ -178,6 +178,8 @@ fn over_links_what_was_got_and_what_was_told_to_be_lost_is_what_was_sent() {
         "refused owned",
         "refused limit",
         "posted",
+        "numbered anew",
+        "a gap for what was forgotten",
     ];
     run_all(
         Way::Links,

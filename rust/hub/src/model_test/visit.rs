@@ -38,7 +38,18 @@ impl World {
             self.clients.swap_remove(at);
         }
         self.connect_anew(&mut client);
+        self.note_looks(&mut client);
         self.clients.push(client);
+    }
+
+    /// The hub has looked at all of its streams for a reader, and told it what there is.
+    fn note_looks(&self, client: &mut Client) {
+        let state = lock(&self.state);
+        let names: Vec<String> = client.places.keys().cloned().collect();
+        for name in names {
+            let is_there = state.find(&name).is_some();
+            client.note_look(&name, &self.published[&name], is_there, state.seq());
+        }
     }
 
     /// Connects without an id.
@@ -102,6 +113,7 @@ impl World {
             self.resume_many(&mut client);
         }
         if client.reader.is_some() {
+            self.note_looks(&mut client);
             self.clients.push(client);
         }
     }
@@ -172,7 +184,7 @@ impl World {
     fn own_cursor(&self, name: &str, place: Place, last_id: &str) -> String {
         let joint = Position::parse(last_id).unwrap();
         let n = match place {
-            Place::At(place) => self.published[name].number_before(place),
+            Place::At(place) => self.published[name].number_before(place, joint.seq),
             Place::After(..) => 0,
         };
         Position { n, ..joint }.to_string()
@@ -227,6 +239,8 @@ impl World {
             client.forget(name);
         }
         client.places.insert(added.to_owned(), Place::At(place));
+        let is_there = state.find(added).is_some();
+        client.note_look(added, &self.published[added], is_there, state.seq());
         client.starts = client
             .places
             .keys()
@@ -289,13 +303,20 @@ impl World {
         client.reader = Some(reader);
         if is_drained {
             assert!(client.bytes.is_empty());
-            let state = lock(&self.state);
-            for name in client.places.keys() {
-                // A stream that is not there has nothing to give, and what a cursor means in it is not settled.
-                if state.find(name).is_some() {
-                    client.check_drained(name, &self.published[name]);
-                }
-            }
+            self.check_drained(at);
+        }
+    }
+
+    /// A reader has been given everything there is.
+    fn check_drained(&mut self, at: usize) {
+        let client = &mut self.clients[at];
+        let state = lock(&self.state);
+        let names: Vec<String> = client.places.keys().cloned().collect();
+        for name in names {
+            let published = &self.published[&name];
+            let is_there = state.find(&name).is_some();
+            client.check_drained(&name, published);
+            client.note_look(&name, published, is_there, state.seq());
         }
     }
 }

@@ -229,18 +229,10 @@ impl World {
     pub(super) fn note_new_run(&mut self, name: &str) {
         self.forget_departed();
         let state = lock(&self.state);
-        let (_, stream) = state.find(name).unwrap();
+        let (key, stream) = state.find(name).unwrap();
         let published = self.published.get_mut(name).unwrap();
-        if stream.log.birth() == 1 && stream.log.next() == 1 {
-            published.has_two_counts |= self.is_linked && published.len() > 0;
-            if published.has_two_counts {
-                // Here it forgets after four streams, not ten thousand: within one turn, what some have not read.
-                self.journal.count_one("forgotten");
-                for client in &mut self.clients {
-                    client.unsettle(name);
-                }
-            }
-            published.renumber();
+        if published.note_stream(key, stream.log.birth_seq()) {
+            self.journal.count_one("numbered anew");
         }
         published.run_start = published.len();
     }
@@ -281,14 +273,17 @@ impl World {
         self.keep_house();
     }
 
-    /// Notes which streams were removed.
+    /// Notes which streams were removed, and what the hub still knows of them.
     pub(super) fn forget_departed(&mut self) {
         let mut state = lock(&self.state);
         if state.take_removed().is_empty() {
             return;
         }
         for (name, published) in &mut self.published {
-            published.has_departed |= published.len() > 0 && state.find(name).is_none();
+            published.forgotten_seq = state.forgotten_seq();
+            if state.find(name).is_none() {
+                published.note_absence(state.departed(name).birth_seq.is_some());
+            }
         }
     }
 
