@@ -118,6 +118,15 @@ class Many(EventStreamHandler):
             mark("many cleaned up")
 
 
+class Tiny(EventStreamHandler):
+    """A million small events, which a reader takes as fast as they come."""
+
+    async def events(self):
+        for number in range(1_000_000):
+            MARKS["tiny"] = number
+            yield "x"
+
+
 class ManyStalling(Many):
     stall_timeout = 0.4
 
@@ -163,6 +172,7 @@ def make_app() -> Application:
             ("/slow", Slow),
             ("/silent", Silent),
             ("/many", Many),
+            ("/tiny", Tiny),
             ("/many/stalling", ManyStalling),
             ("/aged", Aged),
             ("/none", NoGenerator),
