@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
+import re
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from jupyter_sse._rust import Decoder, ServerSentEvent, check_name
+from jupyter_sse._rust import MAX_EVENT_BYTES, Decoder, ServerSentEvent, check_name
 from jupyter_sse.client import client
 from jupyter_sse.error import LinkError, SSEError, UnknownStreamError
+from jupyter_sse.reconnection import Reconnection
 from jupyter_sse.transport import (
     HTTP_SCHEMES,
+    SILENCE_TIMEOUT,
+    ChunkTask,
     DisconnectedError,
     RefusedError,
     StreamOverError,
+    StreamRequest,
     read_http,
     read_http_async,
     read_socket,
@@ -24,35 +28,57 @@ from jupyter_sse.transport import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    import ssl
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-DEFAULT_PAUSE = 2.0
-LONGEST_PAUSE = 30.0
+END_ID = re.compile(r"[0-9A-Za-z]{11}-end-[0-9]+")
+"""The id with which a reader that has seen a stream's end is told that there is nothing more."""
+
+NOTICE_INTERVAL = 0.5
+"""A thread that waits before it comes back notices so often, in seconds, that its run is being stopped."""
 
 
-def subscribe(name_or_url: str, *, last_event_id: str | int | None = None, token: str | None = None) -> Subscription:
+def subscribe(
+    name_or_url: str,
+    *,
+    last_event_id: str | int | None = None,
+    token: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+    silence_timeout: float | None = SILENCE_TIMEOUT,
+    max_event_bytes: int = MAX_EVENT_BYTES,
+) -> Subscription:
     """Read a stream, from its history on; iterate with ``async for`` or ``for``.
 
-    Connections that break are made again, and go on after the last event that was yielded. Events that the server no
-    longer holds then are announced: by an event of the type ``sse.gap``, whose data says what is missing. Iteration
-    ends with the stream; ``Subscription.end`` then says why.
+    Connections that break are made again, and go on after the last event that was yielded: not before the time that
+    the server told, later after each failure. Events that the server no longer holds then are announced: by an event
+    of the type ``sse.gap``, whose data says what is missing. Iteration ends with the stream, be it by ``sse.end`` or by
+    the status 204; ``Subscription.end`` then says why.
 
     Args:
         name_or_url: the name of a stream of this notebook's server, or the address of any event stream.
         last_event_id: where to go on: yields what came after it.
         token: for an address: sent as ``Authorization: Bearer``. A name needs none.
+        headers: for an address: sent as well. Neither these nor the token follow a redirection to another server.
+        ssl_context: for an address with https: whom to trust; by default whom httpx trusts.
+        silence_timeout: for an address: seconds without a byte, not even a keep-alive, after which the connection is
+            taken for dead and made again; None: never.
+        max_event_bytes: the largest event; a larger one raises ``DecodeError``.
 
     Raises:
         StreamNameError: no stream can have this name.
+        ValueError: no event can have this id.
 
-    Iterating raises ``UnknownStreamError`` where there is no such stream, ``LinkError`` where it cannot be read.
+    Iterating raises ``UnknownStreamError`` where there is no such stream, ``LinkError`` where it cannot be read or, at
+    the first attempt, reached.
     """
     cursor = None if last_event_id is None else str(last_event_id)
     if name_or_url.startswith(HTTP_SCHEMES):
-        return Subscription(_Address(name_or_url, token), cursor)
+        source: Source = Address(name_or_url, token, headers, ssl_context, silence_timeout)
+        return Subscription(source, cursor, max_event_bytes)
     check_name(name_or_url)
-    return Subscription(LocalStream(client().link_path, name_or_url), cursor)
+    return Subscription(LocalStream(client().link_path, name_or_url), cursor, max_event_bytes)
 
 
 class Source(Protocol):
@@ -90,16 +116,27 @@ class LocalStream:
         return subscribe_frame(self._name, last_event_id, start=self._start, control=self._control, wait=is_return)
 
 
-class _Address:
+class Address:
     """An event stream anywhere."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        silence_timeout: float | None = SILENCE_TIMEOUT,
+    ) -> None:
         self._url = url
-        self._token = token
+        self._given = dict(headers or {})
+        if token is not None:
+            self._given["Authorization"] = f"Bearer {token}"
+        self._ssl_context = ssl_context
+        self._silence_timeout = silence_timeout
 
     def connect(self, last_event_id: str | None, *, is_return: bool) -> AbstractContextManager[Iterator[bytes]]:  # noqa: ARG002
         """Connect, for a thread."""
-        return read_http(self._url, self._headers(last_event_id))
+        return read_http(self._request(last_event_id))
 
     def connect_async(
         self,
@@ -108,15 +145,13 @@ class _Address:
         is_return: bool,  # noqa: ARG002
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Connect, for an event loop."""
-        return read_http_async(self._url, self._headers(last_event_id))
+        return read_http_async(self._request(last_event_id))
 
-    def _headers(self, last_event_id: str | None) -> dict[str, str]:
-        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+    def _request(self, last_event_id: str | None) -> StreamRequest:
+        headers = {}
         if last_event_id is not None:
             headers["Last-Event-ID"] = last_event_id
-        if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
-        return headers
+        return StreamRequest(self._url, headers, self._given, self._ssl_context, self._silence_timeout)
 
 
 class Subscription:
@@ -131,17 +166,23 @@ class Subscription:
     Threads: one iteration at a time.
     """
 
-    def __init__(self, source: Source, last_event_id: str | None = None) -> None:
-        self.last_event_id = last_event_id
+    def __init__(
+        self, source: Source, last_event_id: str | None = None, max_event_bytes: int = MAX_EVENT_BYTES
+    ) -> None:
+        if last_event_id is not None and set("\0\r\n") & set(last_event_id):
+            raise ValueError(f"last_event_id: expected one line without NUL, got {last_event_id!r:.80}")
+        self.last_event_id = last_event_id or None
         self.end: dict[str, Any] | None = None
         self._source = source
+        self._max_event_bytes = max_event_bytes
         self._was_connected = False
-        self._failures = 0
-        self._pause = DEFAULT_PAUSE
+        self._connected_at: float | None = None
+        self._has_events = False
+        self._reconnection = Reconnection()
 
     def __iter__(self) -> Iterator[ServerSentEvent]:
         while self.end is None:
-            decoder = Decoder()
+            decoder = self._decoder()
             try:
                 with self._source.connect(self.last_event_id, is_return=self._was_connected) as chunks:
                     self._connected()
@@ -149,49 +190,73 @@ class Subscription:
                         for event in decoder.feed(chunk):
                             if self._is_for_user(event):
                                 yield event
+                        if self.end is not None:
+                            return
+                        self._read_all(decoder)
             except SSEError as error:
                 self._fail_or_go_on(error)
             if self.end is None:
-                time.sleep(self._next_pause(decoder))
+                _sleep(self._next_pause(decoder))
 
     async def __aiter__(self) -> AsyncIterator[ServerSentEvent]:
         while self.end is None:
-            decoder = Decoder()
+            decoder = self._decoder()
+            chunks = ChunkTask(self._source.connect_async(self.last_event_id, is_return=self._was_connected))
             try:
-                connection = self._source.connect_async(self.last_event_id, is_return=self._was_connected)
-                async with connection as chunks:
-                    self._connected()
-                    async for chunk in chunks:
-                        for event in decoder.feed(chunk):
-                            if self._is_for_user(event):
-                                yield event
+                await chunks.connected()
+                self._connected()
+                while (chunk := await chunks.next()) is not None:
+                    for event in decoder.feed(chunk):
+                        if self._is_for_user(event):
+                            yield event
+                    if self.end is not None:
+                        return
+                    self._read_all(decoder)
             except SSEError as error:
                 self._fail_or_go_on(error)
+            finally:
+                chunks.cancel()
             if self.end is None:
                 await asyncio.sleep(self._next_pause(decoder))
 
+    def _decoder(self) -> Decoder:
+        """Return a decoder for one more connection, to which an event without an id has the last one there was."""
+        decoder = Decoder(self._max_event_bytes)
+        if self.last_event_id is not None:
+            decoder.feed(f"id: {self.last_event_id}\n\n".encode())
+            decoder.reset()
+        return decoder
+
     def _connected(self) -> None:
         self._was_connected = True
-        self._failures = 0
+        self._connected_at = time.monotonic()
+        self._has_events = False
+
+    def _read_all(self, decoder: Decoder) -> None:
+        # An id may also come in a block of its own.
+        self.last_event_id = decoder.last_event_id or None
 
     def _is_for_user(self, event: ServerSentEvent) -> bool:
-        if event.id:
-            self.last_event_id = event.id
+        self._has_events = True
+        self.last_event_id = event.id or None
         end = _end_in(event) if event.event == "sse.end" else None
         if end is None:
             return True
-        # A reader of a stream that does not exist yet waits for it.
-        if end.get("status") != 404:
+        if END_ID.fullmatch(event.id):
             self.end = end
-        return False
+            return False
+        # Of several streams over one connection one has ended; and who reads a stream that is still to come waits.
+        return end.get("status") != 404
 
     def _fail_or_go_on(self, error: SSEError) -> None:
         """Raise what will not mend itself."""
-        self._failures += 1
         if isinstance(error, StreamOverError):
             self.end = {"reason": "done", "status": 204, "error": None}
         elif isinstance(error, RefusedError) and error.retry_after is not None:
-            self._pause = error.retry_after
+            self._reconnection.ask(error.retry_after)
+        elif isinstance(error, RefusedError) and error.status >= 500 and self._was_connected:
+            # Such is the answer of many a proxy before a server that is just being started anew.
+            pass
         elif isinstance(error, RefusedError):
             kind = UnknownStreamError if error.status == 404 else LinkError
             raise kind(f"The stream cannot be read: {error}") from None
@@ -201,11 +266,18 @@ class Subscription:
             raise LinkError(f"The stream cannot be reached: {error}") from None
 
     def _next_pause(self, decoder: Decoder) -> float:
-        """Return how long to wait: what the server told, longer after each failure, and not when all others come."""
-        if decoder.reconnection_time is not None:
-            self._pause = decoder.reconnection_time / 1000
-        pause = self._pause * 2 ** min(max(self._failures - 1, 0), 10)
-        return min(pause, LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
+        begun, self._connected_at = self._connected_at, None
+        lasted = 0.0 if begun is None else time.monotonic() - begun
+        self._reconnection.settle(has_events=begun is not None and self._has_events, seconds=lasted)
+        self._reconnection.tell(decoder.reconnection_time)
+        return self._reconnection.next_pause()
+
+
+def _sleep(seconds: float) -> None:
+    """Sleep, and let a stop of the thread's run through."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, NOTICE_INTERVAL))
 
 
 def _end_in(event: ServerSentEvent) -> dict[str, Any] | None:

@@ -1,23 +1,29 @@
 """The bytes of one connection to an event stream: over the link's socket for a name, over HTTP for an address.
 
-Each in two forms, for threads and for event loops; all raise the same three errors.
+Each in two forms, for threads and for event loops; all raise the same three errors, and ``LinkError`` for what no
+further attempt will mend.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import select
 import socket
 import struct
+import time
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from jupyter_sse.error import SSEError
+from jupyter_sse.error import LinkError, SSEError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    import ssl
+    from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     import httpx
 
@@ -33,6 +39,7 @@ _LONGEST_ANSWER = 1 << 20
 # Of a server's refusal, which may be a page of any size, so much is read for its message.
 _LONGEST_REFUSAL = 1 << 16
 _LONGEST_MESSAGE = 500
+_MOST_REDIRECTIONS = 5
 
 _UNIX_SCHEME = "http+unix://"
 HTTP_SCHEMES = ("http://", "https://", _UNIX_SCHEME)
@@ -190,17 +197,86 @@ def split_address(url: str) -> tuple[str, str | None]:
     return f"http://localhost{slash}{rest}", path.replace("%2F", "/")
 
 
+@dataclass(frozen=True)
+class StreamRequest:
+    """What one connection over HTTP asks for, and how.
+
+    Attributes:
+        url: of the stream.
+        headers: of the request, which every server may see.
+        given: more headers, for the server of ``url`` alone.
+        ssl_context: whom to trust; None: whom httpx trusts.
+        silence_timeout: seconds without a byte after which the connection is taken for dead; None: never.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    given: Mapping[str, str]
+    ssl_context: ssl.SSLContext | None = None
+    silence_timeout: float | None = SILENCE_TIMEOUT
+
+    def address(self) -> httpx.URL:
+        """Return the address as HTTP knows it.
+
+        Raises:
+            LinkError: it is none.
+        """
+        import httpx
+
+        try:
+            return httpx.URL(split_address(self.url)[0])
+        except httpx.InvalidURL as error:
+            raise LinkError(f"expected the address of an event stream, got {self.url!r:.200}: {error}") from None
+
+    def all_headers(self) -> httpx.Headers:
+        """Return the headers in UTF-8, as browsers send the last id: it may be any text, httpx expects ASCII."""
+        import httpx
+
+        # Compressed, a stream would be held back on its way.
+        usual = {"Accept": "text/event-stream", "Accept-Encoding": "identity", "Cache-Control": "no-store"}
+        return httpx.Headers({**usual, **self.headers, **self.given}, encoding="utf-8")
+
+    def options(self) -> dict[str, Any]:
+        """Return how httpx is to connect."""
+        import httpx
+
+        return {
+            "timeout": httpx.Timeout(CONNECT_TIMEOUT, read=self.silence_timeout),
+            "follow_redirects": True,
+            "max_redirects": _MOST_REDIRECTIONS,
+        }
+
+    def verify(self) -> Any:
+        """Return whom to trust, as httpx has it."""
+        return True if self.ssl_context is None else self.ssl_context
+
+    def hide_given(self, request: httpx.Request) -> None:
+        """Keep what was given for one server from another to which it sends us."""
+        if _origin(request.url) != _origin(self.address()):
+            for name in self.given:
+                request.headers.pop(name, None)
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
 @contextmanager
-def read_http(url: str, headers: Mapping[str, str]) -> Iterator[Iterator[bytes]]:
+def read_http(asked: StreamRequest) -> Iterator[Iterator[bytes]]:
     """Ask a server for a stream; the value iterates over what comes."""
     import httpx
 
-    url, unix_socket = split_address(url)
+    url, unix_socket = asked.address(), split_address(asked.url)[1]
     transport = None if unix_socket is None else httpx.HTTPTransport(uds=unix_socket)
     try:
         with (
-            httpx.Client(timeout=_timeout(), follow_redirects=False, transport=transport) as client,
-            client.stream("GET", url, headers=_encoded(headers)) as response,
+            httpx.Client(
+                **asked.options(),
+                verify=asked.verify(),
+                transport=transport,
+                event_hooks={"request": [asked.hide_given]},
+            ) as client,
+            client.stream("GET", url, headers=asked.all_headers()) as response,
         ):
             body = bytearray()
             if response.status_code != 200:
@@ -210,21 +286,32 @@ def read_http(url: str, headers: Mapping[str, str]) -> Iterator[Iterator[bytes]]
                         break
             _check_response(response, body)
             yield response.iter_bytes()
-    except httpx.TransportError as error:
+    except httpx.TooManyRedirects as error:
+        raise LinkError(f"The stream cannot be read: {error}") from None
+    except httpx.RequestError as error:
         raise DisconnectedError(f"{type(error).__name__}: {error}") from error
 
 
 @asynccontextmanager
-async def read_http_async(url: str, headers: Mapping[str, str]) -> AsyncIterator[AsyncIterator[bytes]]:
+async def read_http_async(asked: StreamRequest) -> AsyncIterator[AsyncIterator[bytes]]:
     """Do what ``read_http`` does, for event loops."""
     import httpx
 
-    url, unix_socket = split_address(url)
+    url, unix_socket = asked.address(), split_address(asked.url)[1]
     transport = None if unix_socket is None else httpx.AsyncHTTPTransport(uds=unix_socket)
+
+    async def hide_given(request: httpx.Request) -> None:
+        asked.hide_given(request)
+
     try:
         async with (
-            httpx.AsyncClient(timeout=_timeout(), follow_redirects=False, transport=transport) as client,
-            client.stream("GET", url, headers=_encoded(headers)) as response,
+            httpx.AsyncClient(
+                **asked.options(),
+                verify=asked.verify(),
+                transport=transport,
+                event_hooks={"request": [hide_given]},
+            ) as client,
+            client.stream("GET", url, headers=asked.all_headers()) as response,
         ):
             body = bytearray()
             if response.status_code != 200:
@@ -234,21 +321,75 @@ async def read_http_async(url: str, headers: Mapping[str, str]) -> AsyncIterator
                         break
             _check_response(response, body)
             yield response.aiter_bytes()
-    except httpx.TransportError as error:
+    except httpx.TooManyRedirects as error:
+        raise LinkError(f"The stream cannot be read: {error}") from None
+    except httpx.RequestError as error:
         raise DisconnectedError(f"{type(error).__name__}: {error}") from error
 
 
-def _encoded(headers: Mapping[str, str]) -> httpx.Headers:
-    """Return headers in UTF-8, as browsers send the last id: it may be any text, httpx expects ASCII."""
-    import httpx
+class ChunkTask:
+    """A task that reads a connection, chunk by chunk as they are asked for, and closes it when it is cancelled.
 
-    return httpx.Headers(dict(headers), encoding="utf-8")
+    Who breaks off an ``async for`` cannot wait for anything any more; nor can the loop, where it ends then. So the
+    connection is closed by a task of its own, in which it was made too, as httpx wants it.
+    """
+
+    def __init__(self, connection: AbstractAsyncContextManager[AsyncIterator[bytes]]) -> None:
+        self._chunks: asyncio.Queue[bytes] = asyncio.Queue(1)
+        self._has_chunk = asyncio.Event()
+        self._is_connected = asyncio.Event()
+        self._task = asyncio.create_task(self._read(connection))
+        self._task.add_done_callback(_retrieve)
+
+    async def connected(self) -> None:
+        """Wait until the stream begins.
+
+        Raises:
+            SSEError: it does not.
+        """
+        await self._wait_for(self._is_connected.wait())
+        if not self._is_connected.is_set():
+            self._task.result()
+
+    async def next(self) -> bytes | None:
+        """Return what has come; None: the connection has ended.
+
+        Raises:
+            SSEError: it broke.
+        """
+        while self._chunks.empty() and not self._task.done():
+            self._has_chunk.clear()
+            await self._wait_for(self._has_chunk.wait())
+        if not self._chunks.empty():
+            # What had been read comes before the error that ended the reading.
+            return self._chunks.get_nowait()
+        self._task.result()
+        return None
+
+    def cancel(self) -> None:
+        """Close the connection. Does not wait."""
+        self._task.cancel()
+
+    async def _read(self, connection: AbstractAsyncContextManager[AsyncIterator[bytes]]) -> None:
+        async with connection as chunks:
+            self._is_connected.set()
+            async for chunk in chunks:
+                await self._chunks.put(chunk)
+                self._has_chunk.set()
+
+    async def _wait_for(self, wanted: Coroutine[Any, Any, Any]) -> None:
+        """Wait for what is wanted, or for the end of the task, whichever comes first."""
+        waiting = asyncio.ensure_future(wanted)
+        try:
+            await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
 
 
-def _timeout() -> Any:
-    import httpx
-
-    return httpx.Timeout(CONNECT_TIMEOUT, read=SILENCE_TIMEOUT)
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Take notice of an error that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _check_response(response: httpx.Response, body: bytes) -> None:
@@ -271,6 +412,15 @@ def _check_status(status: int, message: str, retry_after: str | None) -> None:
     if status == 204:
         raise StreamOverError
     if status in (429, 502, 503, 504):
-        is_number = retry_after is not None and retry_after.isascii() and retry_after.isdigit()
-        raise RefusedError(status, message, float(retry_after) if is_number else 1.0)
+        raise RefusedError(status, message, _seconds(retry_after))
     raise RefusedError(status, message)
+
+
+def _seconds(retry_after: str | None) -> float:
+    """Return what the header Retry-After says, be it seconds or a date; without it, a second."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        return max(1.0, parsedate_to_datetime(text).timestamp() - time.time())
+    return 1.0
