@@ -45,6 +45,7 @@ class Notebook:
         self.page = page
         self.path = path
         self._added = 0
+        self._close_warnings()
 
     def wait_until_open(self, *, kernel: bool = True) -> None:
         """Wait until the notebook is shown and its kernel, if it has one, can run cells."""
@@ -187,6 +188,11 @@ class Notebook:
         dialog = self.page.locator(".jp-Dialog")
         dialog.locator("button.jp-mod-accept").click()
         expect(dialog).to_have_count(0)
+
+    def _close_warnings(self) -> None:
+        """Close the dialog by which JupyterLab says that its server is away, as whoever works on would."""
+        dialog = self.page.locator(".jp-Dialog", has_text="Server Connection Error")
+        self.page.add_locator_handler(dialog, lambda found: found.locator("button.jp-mod-reject").click())
 
     def set_theme(self, name: str) -> None:
         """Choose JupyterLab's theme, such as "JupyterLab Dark"."""
