@@ -365,14 +365,12 @@ class Producer:
             StreamEndedError, ReaderGoneError, LinkError: As of `send`.
         """
 
-    def end(
-        self, reason: Literal["done", "stopped", "error", "lost", "refused"], error: str | None = None
-    ) -> None:
+    def end(self, reason: Literal["done", "stopped", "error", "lost", "refused"], error: str | None = None) -> None:
         """End the producer, after everything that was sent. Does nothing where it has ended, or the link has.
 
         Args:
-            reason: What readers are told if nobody else feeds the stream. "refused" is a visit's: before its first event
-                its reader gets the error as the status of the response.
+            reason: What readers are told if nobody else feeds the stream. "refused" is a visit's: before its first
+                event its reader gets the error as the status of the response.
             error: JSON `{"type", "message"}`, where refused also `"status"` and perhaps `"headers"`.
 
         Raises:
@@ -550,8 +548,8 @@ class Hub:
         """Return what runs began with whose reader asked for one stream, and brought a request; each once.
 
         Returns:
-            One of `Subscription.visits`; whether it has headers, an event or its end ("ready"), or wants no such reader;
-            and JSON: `{"headers"}`, where refused also `"status"`, `"type"` and `"message"`.
+            One of `Subscription.visits`; whether it has headers, an event or its end ("ready"), or wants no such
+            reader; and JSON: `{"headers"}`, where refused also `"status"`, `"type"` and `"message"`.
         """
 
     def routes(self) -> str:

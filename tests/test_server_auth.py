@@ -45,6 +45,7 @@ ROUTES = [
     ("HEAD", "sse?stream=auth", "read"),
     ("POST", "sse/auth", "write"),
     ("GET", "api/sse/streams", "read"),
+    ("GET", "api/sse/routes", "read"),
     ("GET", "api/sse/streams/auth", "read"),
     ("DELETE", "api/sse/streams/no-such", "write"),
     ("GET", "api/sse/connections", "read"),

@@ -43,6 +43,18 @@ class StreamsHandler(SSEHandler):
         self.answer(await ask(self.service.hub.streams))
 
 
+class RoutesHandler(SSEHandler):
+    """All routes: families of names whose readers get a run of a generator each."""
+
+    allowed_methods = "GET, OPTIONS"
+
+    @web.authenticated
+    @authorized(action="read", resource=RESOURCE)
+    async def get(self) -> None:
+        """List them."""
+        self.answer(await ask(self.service.hub.routes))
+
+
 class OneStreamHandler(SSEHandler):
     """One stream."""
 

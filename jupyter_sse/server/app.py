@@ -23,6 +23,7 @@ from jupyter_sse.server.metric import HubCollector
 from jupyter_sse.server.place import socket_places
 from jupyter_sse.server.portable import PortableSockets
 from jupyter_sse.server.service import Bounds, Service
+from jupyter_sse.server.visit import Arrivals
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -143,6 +144,7 @@ class SSEApp(ExtensionApp):
                 post_bytes=self.max_post_bytes,
             ),
             portable=PortableSockets(hub, self.reconnection_time, self.stall_timeout),
+            arrivals=Arrivals(hub),
             token_identity=StreamTokenIdentity(parent=self),
             token_authorizer=StreamTokenAuthorizer(parent=self),
             hand_over=self.hand_over,
@@ -199,6 +201,7 @@ class SSEApp(ExtensionApp):
                 (r"/sse/?", stream.StreamHandler, service),
                 (r"/sse/(.+)", stream.SingleStreamHandler, service),
                 (r"/api/sse/streams", api.StreamsHandler, service),
+                (r"/api/sse/routes", api.RoutesHandler, service),
                 (r"/api/sse/streams/(.+)", api.OneStreamHandler, service),
                 (r"/api/sse/connections", api.ConnectionsHandler, service),
                 (r"/api/sse/tokens/(.+)", api.TokensHandler, service),
@@ -225,6 +228,7 @@ class SSEApp(ExtensionApp):
         prometheus_client.REGISTRY.unregister(self._collector)
         if os.environ.get(LINK_VARIABLE, "").startswith(f"{os.getpid()}:"):
             del os.environ[LINK_VARIABLE]
+        service.arrivals.close()
         started, readers = time.monotonic(), service.hub.connections()
         # Both at once: the one waits for its thread, the other for Tornado's loop.
         await asyncio.gather(service.portable.close(), asyncio.to_thread(service.hub.close))

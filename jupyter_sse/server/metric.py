@@ -21,6 +21,7 @@ GAUGES = {
     "streams": "Streams held, ended ones included",
     "streams_live": "Streams that have a producer",
     "history_bytes": "Bytes of events held",
+    "visits": "Readers for whom a generator runs",
 }
 COUNTERS = {
     "events": "Events appended",
@@ -32,6 +33,7 @@ COUNTERS = {
     "stalled": "Readers closed because they took nothing for stall_timeout",
     "overflow_gaps": "Gaps of connected readers that fell too far behind",
     "overflow_lost": "Events missing in those gaps",
+    "visits_begun": "Runs of generators begun for one reader",
     "conflated": "Events left out for readers that asked for fewer (?conflate=)",
     "lost_by_links": "Events that kernels could not keep for the server",
 }

@@ -24,6 +24,7 @@ TABLE: tuple[tuple[type[Exception], int, str], ...] = (
     (error.OwnedError, 409, "owned"),
     (error.StreamEndedError, 409, "ended"),
     (error.SequenceError, 409, "sequence"),
+    (error.RequestTooLargeError, 431, "too-large"),
     (error.LimitError, 503, "limit"),
 )
 """Status and reason of what the hub and the encoder raise; the first that fits holds."""

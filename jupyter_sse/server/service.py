@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jupyter_sse._rust import Hub
     from jupyter_sse.server.identity import StreamTokenAuthorizer, StreamTokenIdentity
     from jupyter_sse.server.portable import PortableSockets
+    from jupyter_sse.server.visit import Arrivals
 
 
 @dataclass
@@ -67,6 +68,7 @@ class Service:
     hub: Hub
     bounds: Bounds
     portable: PortableSockets
+    arrivals: Arrivals
     token_identity: StreamTokenIdentity
     token_authorizer: StreamTokenAuthorizer
     hand_over: bool = True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_to_bytes
 
 from jupyter_server.auth.decorator import authorized
+from jupyter_server.utils import url_path_join
 from tornado import web
 
 from jupyter_sse.error import StreamEndedError, UnknownStreamError
@@ -13,12 +16,14 @@ from jupyter_sse.server.handler import RESOURCE, SSEHandler
 from jupyter_sse.server.handover import hand_over, response_head
 from jupyter_sse.server.identity import stream_token
 from jupyter_sse.server.refusal import Refusal
+from jupyter_sse.server.visit import describe_request
 
 if TYPE_CHECKING:
     from jupyter_server.auth.authorizer import Authorizer
     from jupyter_server.auth.identity import IdentityProvider
 
     from jupyter_sse._rust import Subscription
+    from jupyter_sse.server.service import Service
 
 FLAGS = {"": False, "0": False, "1": True}
 
@@ -65,9 +70,30 @@ class StreamHandler(SSEHandler):
         """Return an argument, or a part of the path, as text: a cursor that is no UTF-8 is unknown, and no error."""
         return value.decode("utf-8", "replace")
 
+    def initialize(self, service: Service) -> None:
+        """Take what the routes of the extension hand over; be ready for a reader that goes before it has a response."""
+        super().initialize(service)
+        self.reader_left = asyncio.Event()
+
+    def on_connection_close(self) -> None:
+        """The reader is gone: it waits for no head."""
+        self.reader_left.set()
+        super().on_connection_close()
+
     def requested_specs(self) -> list[str]:
         """Return what is asked for, ``<name>`` or ``<name>@<cursor>`` each."""
-        return self.path_args if self.path_args else self.get_query_arguments("stream", strip=False)
+        return [self.path_spec()] if self.path_args else self.get_query_arguments("stream", strip=False)
+
+    def path_spec(self) -> str:
+        """Return what the path asks for. Of a route it may say by percent what is no part of a stream's name."""
+        prefix = url_path_join(self.base_url, "sse/")
+        if "%" not in self.request.path or not self.request.path.startswith(prefix):
+            return self.path_args[0]
+        name, at, _ = self.request.path.removeprefix(prefix).partition("@")
+        path = quote(unquote_to_bytes(name), safe="/")
+        if "%" not in path or not self.service.hub.can_be_read(path):
+            return self.path_args[0]
+        return path + at + self.path_args[0].rpartition("@")[2] if at else path
 
     def requested_names(self) -> list[str]:
         """Return the names of the streams that are asked for."""
@@ -75,10 +101,11 @@ class StreamHandler(SSEHandler):
 
     @web.authenticated
     @authorized(action="read", resource=RESOURCE)
-    def get(self, spec: str | None = None) -> None:
+    async def get(self, spec: str | None = None) -> None:
         """Give the connection to the hub, which writes the stream to it.
 
-        The cursor is fixed before the head is written: an event between the two belongs to the reader.
+        The cursor is fixed before the head is written: an event between the two belongs to the reader. The head of
+        a reader for whom a generator runs waits a moment for what that begins with.
         """
         self.check_xsrf_cookie()
         specs = self.require_specs()
@@ -89,7 +116,13 @@ class StreamHandler(SSEHandler):
             self.answer_nothing()
             return
         self.set_stream_headers()
-        hand_over(self, subscription, response_head(self))
+        try:
+            if subscription.visits and spec is not None:
+                await self.service.arrivals.begin(self, subscription)
+            hand_over(self, subscription, response_head(self))
+        finally:
+            # Where nobody has taken it over, nothing runs for it any more.
+            subscription.forget()
 
     @web.authenticated
     @authorized(action="read", resource=RESOURCE)
@@ -97,7 +130,7 @@ class StreamHandler(SSEHandler):
         """Answer as GET would, without a stream."""
         self.check_xsrf_cookie()
         for name in self.requested_names() if self.require_specs() else ():
-            if spec is not None and not self.flag("wait") and self.service.hub.stream(name) is None:
+            if spec is not None and not self.flag("wait") and not self.service.hub.can_be_read(name):
                 raise UnknownStreamError(f"expected the name of a stream on this server, got {name!r}")
         self.set_stream_headers()
         await self.flush()
@@ -147,6 +180,7 @@ class StreamHandler(SSEHandler):
             user=self.user_key,
             address=self.request.remote_ip,
             token=stream_token(self.request) if self.has_stream_token() else None,
+            request=describe_request(self),
         )
 
     def flag(self, name: str) -> bool:
