@@ -87,23 +87,24 @@ class Client:
         place: where the hub is and who we are.
         link_path: the socket of the hub, be it the server's or our own.
         is_alone: there is no server; the hub runs in this process.
+        has_announced: that was said, or need not be.
         runs: the runs of this process that have not ended, by stream.
         streams: what ``jupyter_sse.stream`` has made and nobody has closed, by name.
 
     Threads: every method may be called from any thread.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, hub_options: Mapping[str, Any] | None = None) -> None:
         self.place = place
         self.is_alone = place.link_path is None
         self.runs: dict[str, Run] = {}
         self.streams: dict[str, Stream] = {}
         self._pid = os.getpid()
         self._is_closed = False
-        self._has_announced = False
+        self.has_announced = False
         self._folder: str | None = None
         self._files: set[Path] = set()
-        self._hub = self._start_hub() if self.is_alone else None
+        self._hub = self._start_hub(hub_options or {}) if self.is_alone else None
         self.link_path: str = place.link_path or self._hub.link_path
         self.link = Link(self.link_path, place.kernel, place.label)
         self.loop_thread = LoopThread()
@@ -123,8 +124,8 @@ class Client:
 
         return Pictures(self)
 
-    def _start_hub(self) -> Hub:
-        return Hub(link_path=str(Path(self.private_folder(), "hub.sock")))
+    def _start_hub(self, options: Mapping[str, Any]) -> Hub:
+        return Hub(link_path=str(Path(self.private_folder(), "hub.sock")), **options)
 
     def private_folder(self) -> str:
         """Return a folder that only this user can enter; it goes when the process ends."""
@@ -183,8 +184,8 @@ class Client:
 
     def announce(self, origin: Origin) -> None:
         """Say once, below the cell that starts something first, that there is no server."""
-        if self.is_alone and not self._has_announced:
-            self._has_announced = True
+        if self.is_alone and not self.has_announced:
+            self.has_announced = True
             origin.tell(ALONE)
 
     def stream_url(self, name: str) -> str | None:
@@ -339,6 +340,13 @@ def client() -> Client:
             atexit.register(_process.client.close)
             _close_at_child_end(_process.client)
         return _process.client
+
+
+def exchange_client(other: Client | None) -> Client | None:
+    """Let this process have another client, for tests; return the one it had. Neither is closed."""
+    with _process.lock:
+        before, _process.client = _process.client, other
+        return before
 
 
 def current_client() -> Client | None:
