@@ -35,8 +35,8 @@ USUAL_PARTS = (
     "portable",
     "growth",
 )
-LONG_PARTS = ("soak", "threads", "page")
-"""On request only: they take long, or a browser."""
+ON_REQUEST = ("soak", "threads", "page", "side_by_side")
+"""They take long, or a browser, or measure no speed."""
 
 PLACE = Path(__file__).parent.parent / "docs" / "benchmarks"
 
@@ -67,9 +67,9 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    known = (*USUAL_PARTS, *LONG_PARTS)
+    known = (*USUAL_PARTS, *ON_REQUEST)
     parser.add_argument(
-        "part", nargs="*", metavar="PART", help=f"of {', '.join(known)} (default: all but the last three)"
+        "part", nargs="*", metavar="PART", help=f"of {', '.join(known)} (default: all but the last four)"
     )
     parser.add_argument("--quick", action="store_true", help="small and short, to see that all runs; writes no files")
     parser.add_argument("--seconds", type=float, default=600.0, help="how long the soak lasts")
