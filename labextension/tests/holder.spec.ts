@@ -84,6 +84,37 @@ describe('the holder of a connection', () => {
     await eventually(() => expect(numbers(a).at(-1)).toBe(201));
   });
 
+  it('lets a later tab join a run that is the connection’s alone, and reads it no second time', async () => {
+    hub.visits.add('a');
+    const a = browser.open().read('a');
+    await ready(a);
+    append(3);
+    await eventually(() => expect(numbers(a)).toEqual([1, 2, 3]));
+    const b = browser.open().read('a');
+    await eventually(() => expect(b.controls).toContain('sse.run'));
+    append(1, 4);
+    await eventually(() => expect(numbers(a)).toEqual([1, 2, 3, 4]));
+    await eventually(() => expect(numbers(b)).toEqual([4]));
+    expect(b.lost).toBe(0);
+    expect(hub.requests.filter(one => one.includes('/sse/a'))).toEqual([]);
+  });
+
+  it('says that something is lost of such a run to a tab that took nothing for too long', async () => {
+    hub.visits.add('a');
+    const [stuck, other] = [browser.open(), browser.open()];
+    const [a, b] = [stuck.read('a'), other.read('a')];
+    await ready(a, b);
+    stuck.isStuck = true;
+    append(200);
+    await eventually(() => expect(numbers(b)).toHaveLength(200));
+    stuck.goOn();
+    await eventually(() => expect(a.lost).toBe(null));
+    append(1, 201);
+    await eventually(() => expect(numbers(a).at(-1)).toBe(201));
+    expect(a.values.length).toBeLessThan(201);
+    expect(hub.requests.filter(one => one.includes('/sse/a'))).toEqual([]);
+  });
+
   it('reads again from the start for a tab that took too long for the first replay', async () => {
     append(200);
     const stuck = browser.open();

@@ -30,6 +30,8 @@ export class MiniHub {
 
   /** Events that are held of each stream. */
   history = 10_000;
+  /** Streams that are runs of their own for each connection. */
+  readonly visits = new Set<string>();
   /** Every request's method and path, in order. */
   readonly requests: string[] = [];
   /** The same requests, in full. */
@@ -146,6 +148,9 @@ export class MiniHub {
 
   private _add(connection: Connection, spec: string): void {
     const [stream, start] = spec.split('@');
+    if (this.visits.has(stream)) {
+      connection.write('sse.run', null, { stream, run: 1, kind: 'visit' });
+    }
     const log = this._log(stream);
     const first = Math.max(1, log.length - this.history + 1);
     const cursor: ICursor = { next: first, gap: null, isReplaying: true };

@@ -32,6 +32,11 @@ export class Controls {
   private readonly _events = new Map<string, IServerSentEvent>();
 }
 
+/** Whether a run is for one reader alone: nobody else can read it, nor read it again. */
+export function isOfOneReader(run: IServerSentEvent): boolean {
+  return parseObject(run.data).kind === 'visit';
+}
+
 /** The run that a control event is about, or `null`. */
 export function runOf(event: IServerSentEvent): number | null {
   if (event.type !== 'sse.run' && event.type !== 'sse.end') {

@@ -80,6 +80,22 @@ export class Reader {
     }
   }
 
+  /** The same of a run that cannot be read again: what the tab has missed of it is said to be lost. */
+  joinAnew(): void {
+    this.join(null);
+    if (this._hasMissed) {
+      this._hasMissed = false;
+      const data = JSON.stringify({
+        stream: this.share.stream,
+        reason: 'overflow',
+        requested: null,
+        resumed: null,
+        lost: { from: null, to: null, count: null }
+      });
+      this.receive([{ type: 'sse.gap', data, id: null }], this.cursor);
+    }
+  }
+
   /** It is brought up to the connection again, from where it is. */
   wait(): void {
     this.place = 'waiting';
@@ -98,6 +114,7 @@ export class Reader {
     this.isFresh = this._wasFresh;
     this.run = -1;
     this.newest = null;
+    this._hasMissed = true;
     this.wait();
   }
 
@@ -163,4 +180,6 @@ export class Reader {
   private _sentCursor: ICursor | null;
   private _wasFresh: boolean;
   private _skipTo: IPosition | null = null;
+  /** Whether something was dropped that was meant for it. */
+  private _hasMissed = false;
 }

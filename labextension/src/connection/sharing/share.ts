@@ -1,6 +1,6 @@
 import type { ICursor, IServerSentEvent, IStreamSink } from '../../tokens';
 import { type IPosition, readPosition } from '../position';
-import { Controls } from './controls';
+import { Controls, isOfOneReader } from './controls';
 import { isNews } from './message';
 import type { Reader } from './reader';
 
@@ -68,6 +68,10 @@ export class Share implements IStreamSink {
    * @returns whether it has joined
    */
   join(reader: Reader, isUpToDate = false): boolean {
+    if (this._isOwn) {
+      reader.joinAnew();
+      return true;
+    }
     const at = readPosition(reader.cursor?.position ?? null);
     const covered = readPosition(this.cursor?.position ?? null);
     const here = this._newest ?? covered;
@@ -135,6 +139,9 @@ export class Share implements IStreamSink {
     if (event.type === 'sse.ready') {
       this._isReady = true;
     }
+    if (event.type === 'sse.run') {
+      this._isOwn = isOfOneReader(event);
+    }
     if (isNews(event)) {
       this._events++;
       this._isUntouched = false;
@@ -166,6 +173,8 @@ export class Share implements IStreamSink {
 
   private _controls = new Controls();
   private _isReady = false;
+  /** Whether a generator runs for this connection alone: read by another, it would be another run. */
+  private _isOwn = false;
   /** Whether something is missing after `cursor`: who joins there would not hear of it. */
   private _isGapped = false;
   /** Events and gaps so far. */

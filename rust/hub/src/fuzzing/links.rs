@@ -148,7 +148,7 @@ impl World {
                 seq,
                 key,
                 request: 1,
-                kind: choices.byte() % 3,
+                kind: choices.byte() % 5,
                 stream: NAMES[choices.below(4)],
                 options: OPTIONS[choices.below(3)],
             },
@@ -184,7 +184,8 @@ impl World {
         let held: usize = state.streams().map(|(_, stream)| stream.log.bytes()).sum();
         assert_eq!(held, state.held_bytes());
         assert!(held <= state.options().max_total_bytes);
-        assert!(state.streams().count() <= state.options().max_streams);
+        let named = state.streams().filter(|(_, stream)| !stream.is_private());
+        assert!(named.count() <= state.options().max_streams);
     }
 
     /// The readers take everything.
