@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 END_ID = re.compile(r"[0-9A-Za-z]{11}-end-[0-9]+")
 """The id with which a reader that has seen a stream's end is told that there is nothing more."""
 
+SHORTEST_CONFLATION = 0.001
+LONGEST_CONFLATION = 3_600
+"""The bounds of ``conflate``, in seconds, as over HTTP."""
+
 NOTICE_INTERVAL = 0.5
 """A thread that waits before it comes back notices so often, in seconds, that its run is being stopped."""
 
@@ -43,6 +47,7 @@ def subscribe(
     name_or_url: str,
     *,
     last_event_id: str | int | None = None,
+    conflate: float | None = None,
     token: str | None = None,
     headers: Mapping[str, str] | None = None,
     ssl_context: ssl.SSLContext | None = None,
@@ -59,6 +64,8 @@ def subscribe(
     Args:
         name_or_url: the name of a stream of this notebook's server, or the address of any event stream.
         last_event_id: where to go on: yields what came after it.
+        conflate: for a name: yields at most one event of each type in this time, always the last; seconds, from 0.001
+            to 3,600. None: every event.
         token: for an address: sent as ``Authorization: Bearer``. A name needs none.
         headers: for an address: sent as well. Neither these nor the token follow a redirection to another server.
         ssl_context: for an address with https: whom to trust; by default whom httpx trusts.
@@ -68,17 +75,25 @@ def subscribe(
 
     Raises:
         StreamNameError: no stream can have this name.
-        ValueError: no event can have this id.
+        ValueError: no event can have this id, or ``conflate`` is no such time or comes with an address.
 
     Iterating raises ``UnknownStreamError`` where there is no such stream, ``LinkError`` where it cannot be read or, at
     the first attempt, reached.
     """
     cursor = None if last_event_id is None else str(last_event_id)
     if name_or_url.startswith(HTTP_SCHEMES):
+        if conflate is not None:
+            raise ValueError(
+                f"conflate: expected with a stream's name, got {conflate!r} with an address; "
+                "there it is a parameter of the address, ?conflate=0.5"
+            )
         source: Source = Address(name_or_url, token, headers, ssl_context, silence_timeout)
         return Subscription(source, cursor, max_event_bytes)
     check_name(name_or_url)
-    return Subscription(LocalStream(client().link_path, name_or_url), cursor, max_event_bytes)
+    if conflate is not None and not SHORTEST_CONFLATION <= conflate <= LONGEST_CONFLATION:
+        raise ValueError(f"conflate: expected seconds from 0.001 to 3,600, got {conflate!r:.80}")
+    local = LocalStream(client().link_path, name_or_url, conflate=conflate)
+    return Subscription(local, cursor, max_event_bytes)
 
 
 class Source(Protocol):
@@ -96,11 +111,14 @@ class Source(Protocol):
 class LocalStream:
     """A stream of the hub that this process is linked to."""
 
-    def __init__(self, path: str, name: str, *, start: str = "", control: bool = False) -> None:
+    def __init__(
+        self, path: str, name: str, *, start: str = "", control: bool = False, conflate: float | None = None
+    ) -> None:
         self._path = path
         self._name = name
         self._start = start
         self._control = control
+        self._conflate = conflate
 
     def connect(self, last_event_id: str | None, *, is_return: bool) -> AbstractContextManager[Iterator[bytes]]:
         """Connect, for a thread."""
@@ -113,7 +131,14 @@ class LocalStream:
         return read_socket_async(self._path, self._frame(last_event_id, is_return))
 
     def _frame(self, last_event_id: str | None, is_return: bool) -> bytes:
-        return subscribe_frame(self._name, last_event_id, start=self._start, control=self._control, wait=is_return)
+        return subscribe_frame(
+            self._name,
+            last_event_id,
+            start=self._start,
+            control=self._control,
+            wait=is_return,
+            conflate=self._conflate,
+        )
 
 
 class Address:

@@ -79,6 +79,7 @@ def subscribe_frame(
     wait: bool,
     exact: bool = False,
     passing: bool = False,
+    conflate: float | None = None,
 ) -> bytes:
     """Encode the first frame of a connection that reads a stream from the hub.
 
@@ -90,6 +91,7 @@ def subscribe_frame(
         wait: for a stream that there is not yet.
         exact: it hears the time of every event, not of one in each sixtieth of a second.
         passing: it reads what there is and goes: others are not told of it as of a reader.
+        conflate: one event of each type is enough for it in this time, the last, in seconds.
     """
     query = {
         "streams": [f"{name}@{start}" if start else name],
@@ -98,6 +100,7 @@ def subscribe_frame(
         "wait": wait,
         "times": "exact" if exact else None,
         "passing": passing,
+        "conflate": conflate,
     }
     body = json.dumps(query).encode()
     return struct.pack("<IBI", 5 + len(body), _SUBSCRIBE, len(body)) + body

@@ -272,6 +272,25 @@ class TestSubscribe:
         stream.close()
         assert [event.data for event in sse.subscribe(name, last_event_id="own-2")] == ["3", "4"]
 
+    def test_conflate_yields_the_last_event_of_each_type(self, name: str) -> None:
+        stream = sse.stream(name)
+        for i in range(100):
+            stream.send(i)
+            stream.send(i, event="status")
+        stream.flush(10)
+        stream.close()
+        events = list(sse.subscribe(name, conflate=0.05))
+        assert [(event.event, event.data) for event in events] == [("message", "99"), ("status", "99")]
+
+    @pytest.mark.parametrize("conflate", [0, -1, 3601, float("nan")])
+    def test_conflate_is_a_time(self, name: str, conflate: float) -> None:
+        with pytest.raises(ValueError, match=r"conflate: expected seconds from 0\.001 to 3,600, got"):
+            sse.subscribe(name, conflate=conflate)
+
+    def test_conflate_of_an_address_is_its_parameter(self) -> None:
+        with pytest.raises(ValueError, match=r"\?conflate=0\.5"):
+            sse.subscribe("http://localhost/sse/a", conflate=0.5)
+
     def test_a_gap_is_an_event(self, name: str) -> None:
         stream = sse.stream(name, history=2)
         stream.send(0)

@@ -1,15 +1,20 @@
 //! What a subscriber asks for, and the cursors that this fixes.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jupyter_sse_codec::{check_name, check_path};
 use serde_json::{Value, json};
 
+use crate::links::cut;
 use crate::roster::Guest;
 use crate::start::Start;
 use crate::state::{Refusal, State};
 use crate::subscription::{Subscription, Wants};
 use crate::visit::is_visit_end;
+
+/// In what time a reader by the links' door may be content with one event, in seconds: as over HTTP.
+const CONFLATE_SECONDS: RangeInclusive<f64> = 0.001..=3600.0;
 
 /// What a subscriber asks for, as it comes from a request.
 #[derive(Debug, Clone, Default)]
@@ -82,13 +87,8 @@ pub(crate) fn local_subscription(
     query: &str,
     now: u64,
 ) -> Result<Subscription, (u16, String)> {
-    let query: Value = serde_json::from_str(query).map_err(|error| {
-        let message = format!("a query in JSON expected: {error}");
-        (
-            400,
-            json!({"reason": "invalid", "message": message}).to_string(),
-        )
-    })?;
+    let query: Value = serde_json::from_str(query)
+        .map_err(|error| invalid(&format!("a query in JSON expected: {error}")))?;
     let flag = |name: &str| query.get(name).and_then(Value::as_bool).unwrap_or(false);
     let streams: Vec<String> = query
         .get("streams")
@@ -121,6 +121,7 @@ pub(crate) fn local_subscription(
             wait: flag("wait"),
             request: None,
             wants,
+            conflate: conflation(&query)?,
             ..Query::default()
         },
         now,
@@ -137,4 +138,26 @@ pub(crate) fn local_subscription(
             json!({"reason": refusal.reason(), "message": refusal.to_string()}).to_string(),
         )
     })
+}
+
+/// The time in which one event is enough for a reader, which it gives in seconds.
+fn conflation(query: &Value) -> Result<Option<Duration>, (u16, String)> {
+    let Some(given) = query.get("conflate").filter(|given| !given.is_null()) else {
+        return Ok(None);
+    };
+    let seconds = given.as_f64().filter(|it| CONFLATE_SECONDS.contains(it));
+    seconds
+        .map(|it| Some(Duration::from_secs_f64(it)))
+        .ok_or_else(|| {
+            let given = cut(&given.to_string(), 40);
+            invalid(&format!(
+                "conflate: expected seconds from 0.001 to 3600, got {given}"
+            ))
+        })
+}
+
+/// The answer to a query that is none.
+fn invalid(message: &str) -> (u16, String) {
+    let body = json!({"reason": "invalid", "message": message});
+    (400, body.to_string())
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION};
@@ -262,26 +263,57 @@ fn a_killed_producer_ends_its_run_as_lost() {
     process.wait().unwrap();
 }
 
-#[test]
-fn a_local_subscription_comes_in_by_the_links_door() {
-    let (hub, path) = start_with_links("local");
-    publish(&hub, "a", &["1"]);
-    let mut stream = UnixStream::connect(&path).unwrap();
+/// Asks for streams by the links' door. Returns the connection and the status of the answer.
+fn subscribe_locally(path: &Path, query: &str) -> (UnixStream, u16) {
+    let mut stream = UnixStream::connect(path).unwrap();
     let mut frame = Vec::new();
-    ToHub::Subscribe {
-        query: r#"{"streams": ["a"]}"#,
-    }
-    .encode(&mut frame);
+    ToHub::Subscribe { query }.encode(&mut frame);
     stream.write_all(&frame).unwrap();
     let mut head = [0; 4];
     stream.read_exact(&mut head).unwrap();
     let mut answer = vec![0; u32::from_le_bytes(head) as usize];
     stream.read_exact(&mut answer).unwrap();
-    assert!(matches!(
-        ToKernel::decode(&answer).unwrap(),
-        ToKernel::Answer { status: 200, .. }
-    ));
+    let ToKernel::Answer { status, .. } = ToKernel::decode(&answer).unwrap() else {
+        panic!("no answer");
+    };
+    (stream, status)
+}
+
+#[test]
+fn a_local_subscription_comes_in_by_the_links_door() {
+    let (hub, path) = start_with_links("local");
+    publish(&hub, "a", &["1"]);
+    let (stream, status) = subscribe_locally(path.as_ref(), r#"{"streams": ["a"]}"#);
+    assert_eq!(status, 200);
     assert_eq!(Client::over(stream).texts(1), ["1"]);
+}
+
+#[test]
+fn a_local_subscription_gets_the_last_event_of_a_time_where_it_asks_for_no_more() {
+    let (hub, path) = start_with_links("local-conflate");
+    publish(&hub, "a", &["1", "2", "3"]);
+    let query = r#"{"streams": ["a"], "conflate": 0.05}"#;
+    let (stream, status) = subscribe_locally(path.as_ref(), query);
+    assert_eq!(status, 200);
+    let mut client = Client::over(stream);
+    assert_eq!(client.texts(1), ["3"]);
+    publish(&hub, "a", &["4", "5"]);
+    assert_eq!(client.texts(2), ["3", "5"]);
+}
+
+#[test]
+fn a_local_subscription_with_a_time_that_is_none_is_refused() {
+    let (_hub, path) = start_with_links("local-refused");
+    for conflate in ["0", "-1", "3601", "1e400", "\"1\"", "true"] {
+        let query = format!(r#"{{"streams": ["a"], "wait": true, "conflate": {conflate}}}"#);
+        assert_eq!(
+            subscribe_locally(path.as_ref(), &query).1,
+            400,
+            "{conflate}"
+        );
+    }
+    let query = r#"{"streams": ["a"], "wait": true, "conflate": null}"#;
+    assert_eq!(subscribe_locally(path.as_ref(), query).1, 200);
 }
 
 #[test]
