@@ -212,7 +212,6 @@ def test_end_of_the_stream_ends_the_iteration_though_the_connection_stays_open(c
     def serve(connection: socket.socket) -> None:
         end = 'event: sse.end\nid: 0123456789a-end-1\ndata: {"reason": "done"}\n\n'
         connection.sendall(f"{STREAM}data: 1\n\n{end}".encode())
-        connection.settimeout(TIMEOUT)
         # Until the reader closes it.
         while connection.recv(1000):
             pass

@@ -162,6 +162,7 @@ class EventStreamHandler(web.RequestHandler):
         run = self._run = ReaderRun(self._events(*path_args, **path_kwargs), self.max_event_bytes)
         runs = self.settings.setdefault(RUNS, set())
         runs.add(run)
+        run.when_over(functools.partial(runs.discard, run))
         try:
             await run.wait_for_first(self.head_timeout)
             if run.is_over and run.error is not None and not run.has_events:
@@ -170,7 +171,6 @@ class EventStreamHandler(web.RequestHandler):
                 await self._deliver(run)
         finally:
             run.stop()
-            runs.discard(run)
 
     def set_stream_headers(self) -> None:
         """Set the headers of a stream; ``no-transform`` and ``X-Accel-Buffering`` are for proxies."""

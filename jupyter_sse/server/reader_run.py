@@ -11,7 +11,7 @@ from jupyter_sse.encoding import encode
 from jupyter_sse.failure import refused_value
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from jupyter_sse.server.outgoing import Outgoing
 
@@ -44,6 +44,10 @@ class ReaderRun:
     def is_over(self) -> bool:
         """The generator has ended, its ``finally`` included."""
         return self._task.done()
+
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Call something when the generator has ended, its ``finally`` included."""
+        self._task.add_done_callback(lambda _: callback())
 
     async def wait_for_first(self, timeout: float) -> None:
         """Wait for the first event or the end, but no longer than ``timeout`` seconds."""
