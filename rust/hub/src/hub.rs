@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use jupyter_sse_codec::{Epoch, check_name};
+use jupyter_sse_codec::Epoch;
 use mio::{Poll, Waker};
 use serde_json::Value;
 
@@ -370,7 +370,7 @@ impl Hub {
             let name = target
                 .split_once('@')
                 .map_or(target.as_str(), |(name, _)| name);
-            check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
+            lock(&self.shared.state).check_readable(name)?;
         }
         if let Some(connection) = ConnectionName::parse(connection) {
             self.shared.command(Command::Change {

@@ -3,7 +3,6 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use jupyter_sse_codec::{check_name, check_path};
 use serde_json::{Value, json};
 
 use crate::links::cut;
@@ -56,9 +55,7 @@ pub(crate) fn subscribe(
     }
     for target in &query.streams {
         let (name, start) = target.split_once('@').unwrap_or((target, ""));
-        if !state.has_route(name) || check_path(name).is_err() {
-            check_name(name).map_err(|error| Refusal::Name(error.to_string()))?;
-        }
+        state.check_readable(name)?;
         let last = query.last_event_id.as_deref().filter(|id| !id.is_empty());
         let start = match last {
             Some(id) if is_single => Start::after(id),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jupyter_sse_codec::Pattern;
 use jupyter_sse_codec::frame::ToKernel;
+use jupyter_sse_codec::{Pattern, check_name, check_path};
 use serde_json::{Value, json};
 
 use crate::clock::millis;
@@ -99,6 +99,14 @@ impl State {
     /// Whether a reader of this path gets a run of its own.
     pub(crate) fn has_route(&self, path: &str) -> bool {
         self.routes.find(path).is_some()
+    }
+
+    /// Checks what somebody wants to read: a stream's name, or the path of a route.
+    pub(crate) fn check_readable(&self, name: &str) -> Result<(), Refusal> {
+        if self.has_route(name) && check_path(name).is_ok() {
+            return Ok(());
+        }
+        check_name(name).map_err(|error| Refusal::Name(error.to_string()))
     }
 
     /// Whether there is something to read under this name, or of this path.

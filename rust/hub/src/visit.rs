@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jupyter_sse_codec::frame::ToKernel;
 use jupyter_sse_codec::{EndReason, RunKind};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 pub use answer::Begun;
 pub(crate) use answer::refusal_status;
@@ -40,8 +40,8 @@ struct Visit {
     begin: Option<u64>,
     /// Who feeds it.
     producer: Option<Producer>,
-    /// What its producer was told to open it with.
-    request: Map<String, Value>,
+    /// What its producer was told to open it with, as JSON.
+    request: Box<str>,
     /// What the events of its producer have cost so far, and what they may.
     received: u64,
     granted: u64,
@@ -159,7 +159,7 @@ impl State {
             kernel: route.producer.kernel.clone(),
             begin: None,
             producer: None,
-            request,
+            request: Value::Object(request).to_string().into(),
             received: 0,
             granted: 0,
             next: 1,
@@ -216,15 +216,16 @@ impl State {
         visit.begin = Some(number);
         (visit.received, visit.granted) = (0, 0);
         let owner = visit.owner;
-        let request = Value::Object(visit.request.clone()).to_string();
-        let stream = Some(key);
-        self.visits.begins.insert(number, Begin { owner, stream });
-        let frame = ToKernel::Begin {
+        let mut frame = Vec::new();
+        ToKernel::Begin {
             key: owner.1,
             visit: number,
-            request: &request,
-        };
-        self.tell(owner.0, &frame);
+            request: &visit.request,
+        }
+        .encode(&mut frame);
+        self.outbox.push((owner.0, frame));
+        let stream = Some(key);
+        self.visits.begins.insert(number, Begin { owner, stream });
     }
 
     /// A kernel opens what it was told to begin. Returns the number of the run.
@@ -299,13 +300,6 @@ impl State {
         });
         self.visits.last_begin += 1;
         (base >> 24 << 24).wrapping_add(self.visits.last_begin)
-    }
-}
-
-impl Visit {
-    fn path(&self) -> &str {
-        let path = self.request.get("path").and_then(Value::as_str);
-        path.unwrap_or_default()
     }
 }
 

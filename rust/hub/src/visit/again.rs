@@ -2,13 +2,13 @@
 
 use jupyter_sse_codec::frame::ToKernel;
 use jupyter_sse_codec::{EndReason, RunKind};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Visit;
 use super::request::{end_number_of, parameters_of};
 use crate::route::Route;
 use crate::state::{State, StreamKey};
-use crate::stream::{LinkId, Producer, Stream};
+use crate::stream::{LinkId, Producer};
 
 impl State {
     /// A route was opened: those who read an earlier one of its family get a run of it, and those whose run is over.
@@ -25,9 +25,11 @@ impl State {
 
     fn visits_for(&self, route: &Route) -> Vec<StreamKey> {
         let is_its = |(key, visit): &(&StreamKey, &Visit)| {
-            let is_of_kernel = visit.kernel == route.producer.kernel;
-            let is_free = is_of_kernel || self.stream(**key).is_none_or(Stream::is_ended);
-            let found = self.routes.find(visit.path());
+            let Some(stream) = self.stream(**key) else {
+                return false;
+            };
+            let is_free = visit.kernel == route.producer.kernel || stream.is_ended();
+            let found = self.routes.find(&stream.name);
             is_free && found.is_some_and(|(it, _)| it.serial == route.serial)
         };
         let visits = self.visits.all.iter().filter(is_its);
@@ -37,7 +39,9 @@ impl State {
     /// A visit is of this route from now on: a new run of its stream.
     fn move_visit(&mut self, key: StreamKey, route: &Route, now: u64) {
         let last_event_id = self.last_id_read(key);
+        let mut parameters = None;
         if let Some(stream) = self.stream_mut(key) {
+            parameters = route.pattern.matches(&stream.name);
             stream.start_run(RunKind::Visit, Some(route.producer.clone()), now);
             stream.ping_interval = route.ping_interval;
             stream.end_number = Some(end_number_of(route.serial));
@@ -49,14 +53,12 @@ impl State {
         let (old, new) = (visit.owner.0, route.owner.0);
         (visit.route, visit.owner) = (route.serial, route.owner);
         visit.kernel.clone_from(&route.producer.kernel);
-        let request = &mut visit.request;
+        let mut request: Value = serde_json::from_str(&visit.request).unwrap_or_default();
         if let Some(id) = last_event_id {
-            request.insert("last_event_id".to_owned(), json!(id));
+            request["last_event_id"] = json!(id);
         }
-        let path = request.get("path").and_then(|it| it.as_str());
-        let parameters = route.pattern.matches(path.unwrap_or_default());
-        let parameters = parameters_of(parameters.unwrap_or_default());
-        request.insert("path_params".to_owned(), parameters);
+        request["path_params"] = parameters_of(parameters.unwrap_or_default());
+        visit.request = request.to_string().into();
         self.visits.count_less(&old);
         self.visits.count_more(new);
     }
