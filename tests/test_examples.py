@@ -44,7 +44,10 @@ c.TailApp.interval = 0.02
 OPEN_STREAMS = """
 import asyncio
 from pathlib import Path
+import jupyter_sse
+from jupyter_server.base.handlers import APIHandler
 from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.extension.handler import ExtensionHandlerMixin
 from jupyter_sse.server import EventStreamHandler
 
 class Forgotten(EventStreamHandler):
@@ -62,10 +65,17 @@ class Lasting(Public):
         finally:
             Path(self.settings["server_root_dir"], mark).touch()
 
+class ByApi(EventStreamHandler, ExtensionHandlerMixin, APIHandler):
+    async def events(self, what):
+        if what == "refuse":
+            raise jupyter_sse.HTTPError(429, "Too many")
+        yield self.name
+
 class App(ExtensionApp):
     name = "open_streams"
     def initialize_handlers(self):
         self.handlers += [("/forgotten", Forgotten), ("/public", Public), ("/lasting/(.+)", Lasting)]
+        self.handlers += [("/by-api/(.+)", ByApi)]
 
 def _jupyter_server_extension_points():
     return [{"module": "open_streams", "app": App}]
@@ -179,6 +189,15 @@ def test_handler_that_forgot_jupyters_login_is_refused_and_a_public_one_is_not(t
     wait_until(lambda: "class Forgotten(EventStreamHandler, JupyterHandler)" in tail.log(), "the log says what to do")
     with tail.read("public", tail.make_client()) as reader:
         assert reader.take(1)[0].data == "for everybody"
+
+
+def test_handler_may_have_jupyters_other_bases_too(tail: JupyterServer):
+    with tail.read("by-api/stream") as reader:
+        assert reader.response.headers["Content-Type"] == "text/event-stream; charset=utf-8"
+        assert reader.take(1)[0].data == "open_streams"
+    answer = tail.client.get("by-api/refuse")
+    assert (answer.status_code, answer.json()) == (429, {"message": "Too many", "reason": "too-many-requests"})
+    assert tail.make_client().get("by-api/stream").json()["reason"] == "login"
 
 
 def test_server_that_wants_a_login_everywhere_has_nothing_to_warn_of_the_example(tail: JupyterServer):
