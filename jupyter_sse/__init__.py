@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_sse._rust import Decoder, ServerSentEvent
 
-# These three have the names of their modules, so they are imported now: a module that is imported later would take
+# These four have the names of their modules, so they are imported now: a module that is imported later would take
 # the name in this package for itself.
 from jupyter_sse.broadcast import broadcast
 from jupyter_sse.encoding import encode
 from jupyter_sse.error import HTTPError, SSEError
+from jupyter_sse.per_subscriber import PerSubscriber, per_subscriber
 from jupyter_sse.progress import track
+from jupyter_sse.request import Request
 from jupyter_sse.stream import Stream, stream
 from jupyter_sse.subscribe import Subscription, subscribe
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Decoder",
     "HTTPError",
+    "PerSubscriber",
+    "Request",
     "SSEError",
     "ServerSentEvent",
     "Stream",
@@ -37,6 +41,7 @@ __all__ = [
     "Subscription",
     "broadcast",
     "encode",
+    "per_subscriber",
     "stream",
     "subscribe",
     "track",

@@ -84,9 +84,11 @@ class Arguments:
         """
         return self._function(*self._positional, **self._named, **values)
 
-    def of_background(self, background: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return those of a reader's arguments that a function takes, by name."""
-        known = {**self._given, **values}
+    def of_background(
+        self, background: Callable[..., Any], values: Mapping[str, Any], request: Request
+    ) -> dict[str, Any]:
+        """Return those of a reader's arguments, and the request, that a function takes, by name."""
+        known = {REQUEST: request, **self._given, **values}
         names = _taken(background)
         return known if names is None else {name: known[name] for name in names if name in known}
 

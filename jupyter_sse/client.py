@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from jupyter_sse._rust import Producer
     from jupyter_sse.display import Pictures
     from jupyter_sse.origin import Origin
+    from jupyter_sse.route import Route
     from jupyter_sse.run import Run
     from jupyter_sse.stream import Stream
+    from jupyter_sse.visit import Visit
 
 ALONE = (
     "jupyter_sse: no Jupyter server with jupyter_sse is around. Streams work within this process: sse.subscribe, "
@@ -90,6 +92,7 @@ class Client:
         has_announced: that was said, or need not be.
         runs: the runs of this process that have not ended, by stream.
         streams: what ``jupyter_sse.stream`` has made and nobody has closed, by name.
+        routes: what ``per_subscriber`` has opened and nobody has stopped, by their patterns' families.
 
     Threads: every method may be called from any thread.
     """
@@ -99,6 +102,7 @@ class Client:
         self.is_alone = place.link_path is None
         self.runs: dict[str, Run] = {}
         self.streams: dict[str, Stream] = {}
+        self.routes: dict[str, Route] = {}
         self._pid = os.getpid()
         self._is_closed = False
         self.has_announced = False
@@ -112,7 +116,7 @@ class Client:
         self._lock = threading.Lock()
         self._owners: dict[int, Owner] = {}
         self._opening = 0
-        self._early: dict[int, tuple[str, list[Any]]] = {}
+        self._early: dict[int, list[tuple[str, list[Any]]]] = {}
         os.environ[KERNEL_VARIABLE] = f"{place.kernel}:{self.link_path}"
         threading.Thread(target=self._obey, name="jupyter_sse commands", daemon=True).start()
 
@@ -137,23 +141,27 @@ class Client:
         """Remove a file when the process ends."""
         self._files.add(path)
 
-    def open(self, name: str, kind: str, options: Mapping[str, Any], owner: Owner) -> Producer:
-        """Open a stream for writing, and wait for the hub's word for at most a second.
+    def open(
+        self, name: str, kind: str, options: Mapping[str, Any], owner: Owner, timeout: float = CONFIRM_TIMEOUT
+    ) -> Producer:
+        """Open a stream for writing, and wait for the hub's word.
 
         Args:
-            name: the stream.
-            kind: "run" (a new run, ours alone) or "send" (joins this kernel's run or starts one).
-            options: history, ping_interval, view, origin.
+            name: the stream; of a route its pattern, of a visit its path.
+            kind: "run" (a new run, ours alone), "send" (joins this kernel's run or starts one), "route" or "visit".
+            options: history, ping_interval, view, origin; of a visit its number.
             owner: is told when somebody wants the producer to stop.
+            timeout: seconds to wait; a refusal that comes later is told to the owner.
 
         Raises:
-            OwnedError: another kernel owns the stream's run.
+            OwnedError: another kernel owns the stream's run, or has the route.
             StreamNameError: the name is no name of a stream.
+            ReaderGoneError: a visit's reader has left.
         """
         with self._lock:
             self._opening += 1
         try:
-            producer = self.link.open(name, kind, json.dumps(options), CONFIRM_TIMEOUT)
+            producer = self.link.open(name, kind, json.dumps(options), timeout)
         except BaseException:
             with self._lock:
                 self._opening -= 1
@@ -161,10 +169,10 @@ class Client:
         with self._lock:
             self._opening -= 1
             self._owners[producer.key] = owner
-            command = self._early.pop(producer.key, None)
+            commands = self._early.pop(producer.key, [])
             if not self._opening:
                 self._early.clear()
-        if command is not None:
+        for command in commands:
             _pass_on(owner, *command)
         return producer
 
@@ -224,7 +232,7 @@ class Client:
         match command:
             case None:
                 outage.tell_of_it()
-            case ("stop" | "refused" as kind, key, *details):
+            case ("stop" | "refused" | "begin" | "credit" as kind, key, *details):
                 self._pass_on(kind, key, details)
             case ("unlinked", reason):
                 outage.begin(reason)
@@ -238,7 +246,7 @@ class Client:
             owner = self._owners.get(key)
             if owner is None and self._opening:
                 # It may be for the stream that another thread is opening just now.
-                self._early[key] = (kind, details)
+                self._early.setdefault(key, []).append((kind, details))
         if owner is not None:
             _pass_on(owner, kind, details)
 
@@ -271,15 +279,24 @@ class Client:
             del os.environ[KERNEL_VARIABLE]
 
     def end_runs(self) -> None:
-        """End all runs of this process, and wait until their ``finally`` has run, for five seconds at most.
+        """Stop all runs and routes of this process, because it ends.
 
-        Those of a program that runs notebooks get up to ten seconds to end by themselves.
+        The runs of a program that runs notebooks get up to ten seconds to end by themselves.
         """
         runs = list(self.runs.values())
         if self.is_alone and any(run.origin.is_unattended for run in runs):
             # A program that runs a notebook ends its kernel after the last cell, whose run may have just begun.
             _wait_until_pressed(runs, UNATTENDED_TIMEOUT)
-        stop_all(runs)
+        self.stop_runs()
+
+    def stop_runs(self) -> None:
+        """Stop all runs and routes of this process, and wait for each ``finally``, five seconds at most."""
+        routes = list(self.routes.values())
+        for route in routes:
+            route.close()
+        stop_all([*self.runs.values(), *(visit for route in routes for visit in route.lives)])
+        for route in routes:
+            route.leave()
 
 
 def _wait_until_pressed(runs: list[Run], timeout: float) -> None:
@@ -300,11 +317,16 @@ def _wait_until_pressed(runs: list[Run], timeout: float) -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def _pass_on(owner: Owner, kind: str, details: list[Any]) -> None:
-    if kind == "stop":
-        owner.stop_requested()
-    else:
-        owner.refused(*details)
+def _pass_on(owner: Owner | Route | Visit, kind: str, details: list[Any]) -> None:
+    match kind:
+        case "stop":
+            owner.stop_requested()
+        case "refused":
+            owner.refused(*details)
+        case "begin":
+            owner.begin(*details)
+        case "credit":
+            owner.credited()
 
 
 class _Process:

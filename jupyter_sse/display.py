@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from jupyter_sse.client import Client
     from jupyter_sse.options import ViewOptions
     from jupyter_sse.origin import Origin
+    from jupyter_sse.route_view import RouteView
 
 MIME_TYPE = "application/vnd.jupyter-sse.v1+json"
 LARGEST_BUNDLE_BYTES = 64_000
 
 FIRST_PICTURE_AFTER = 2.0
 PICTURE_INTERVAL = 10.0
+HASTENED_AFTER = 0.5
 FLUSH_TIMEOUT = 1.0
 # Without a server the picture is all there is to see.
 ALONE_PICTURE_INTERVAL = 1.0
@@ -166,10 +168,10 @@ class Pictures:
         self._interval = ALONE_PICTURE_INTERVAL if client.is_alone else PICTURE_INTERVAL
         # Guards _due and _is_started; the views' own methods are called without it.
         self._changed = threading.Condition()
-        self._due: dict[View, float] = {}
+        self._due: dict[View | RouteView, float] = {}
         self._is_started = False
 
-    def add(self, view: View) -> None:
+    def add(self, view: View | RouteView) -> None:
         """Take a view's picture soon, and from then on whenever it has something new, but not too often.
 
         A view of the same stream that the same cell has shown before is let go.
@@ -184,11 +186,18 @@ class Pictures:
                 threading.Thread(target=self._work, name="jupyter_sse pictures", daemon=True).start()
             self._changed.notify_all()
 
-    def hurry(self, view: View) -> None:
+    def hurry(self, view: View | RouteView) -> None:
         """Take a view's picture now."""
         with self._changed:
             if view in self._due:
                 self._due[view] = 0.0
+                self._changed.notify_all()
+
+    def hasten(self, view: View | RouteView) -> None:
+        """Take a view's picture within a second: it has something new, and may soon have more."""
+        with self._changed:
+            if view in self._due:
+                self._due[view] = min(self._due[view], time.monotonic() + HASTENED_AFTER)
                 self._changed.notify_all()
 
     def catch_up(self, timeout: float) -> None:
@@ -210,7 +219,7 @@ class Pictures:
                     self._due.pop(view, None)
                     self._changed.notify_all()
 
-    def _wait_for_due(self) -> View:
+    def _wait_for_due(self) -> View | RouteView:
         with self._changed:
             while True:
                 view = min(self._due, key=self._due.__getitem__, default=None)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from jupyter_sse.route import Route
     from jupyter_sse.run import Run
 
 
@@ -100,6 +101,7 @@ class Cells:
         self._request: Request | None = None
         self._body = ""
         self._superseded: list[Run] = []
+        self._superseded_routes: list[Route] = []
         self._is_magic = False
 
     def visit(self, node: ast.AST) -> ast.AST:
@@ -185,16 +187,22 @@ class Cells:
         run.wait_for_first()
 
     def cell_begins(self, info: Any) -> None:
-        """Note which runs the cell has started before: it is being run again."""
+        """Note which runs and routes the cell has started before: it is being run again."""
         here = current_client()
         self._is_magic = info.raw_cell.lstrip().startswith("%%")
-        self._superseded = []
+        self._superseded, self._superseded_routes = [], []
         if here is not None and info.cell_id is not None:
             self._superseded = [run for run in here.runs.values() if run.origin.cell_id == info.cell_id]
+            self._superseded_routes = [one for one in here.routes.values() if one.origin.cell_id == info.cell_id]
 
     def cell_ends(self, _result: Any) -> None:
         """Stop what the cell has started before and has not started again; let a written notebook have its pictures."""
         self._stop_superseded()
+        # Not before: the readers of a route that is opened again stay.
+        for route in self._superseded_routes:
+            if route.is_open:
+                route.stop()
+        self._superseded_routes = []
         self._request = None
         here = current_client()
         if here is not None and Origin.here().is_unattended:

@@ -6,7 +6,6 @@ import argparse
 import os
 import shlex
 import sys
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,8 +16,10 @@ from jupyter_sse._rust import check_name
 from jupyter_sse.client import client
 from jupyter_sse.error import SSEError, UnknownStreamError
 from jupyter_sse.extension import Cells, Request
+from jupyter_sse.listing import StreamList
 from jupyter_sse.options import VIEW_KINDS, stream_options
 from jupyter_sse.origin import Origin
+from jupyter_sse.pattern import family, matches
 from jupyter_sse.start import LOOPS
 from jupyter_sse.stream import Stream
 from jupyter_sse.transport import split_address
@@ -41,8 +42,8 @@ class SSEMagics(Magics):
         """Event streams.
 
         %%sse NAME [options]      run this cell as the stream NAME (it must yield)
-        %sse list                 all streams of the server
-        %sse stop NAME | --all    stop a stream, or all that this kernel feeds
+        %sse list                 all streams and routes of the server
+        %sse stop NAME | --all    stop a stream or a route, or all of this kernel
         %sse view NAME [options]  show a stream here
         %sse url NAME             print a curl command that reads a stream
 
@@ -80,23 +81,28 @@ class SSEMagics(Magics):
             raise UsageError(f"%sse {arguments.command}: {error}") from None
 
     def _list(self, _arguments: argparse.Namespace) -> StreamList:
-        return StreamList(client().request("list").body)
+        return StreamList(client().request("list").body, _routes())
 
     def _stop(self, arguments: argparse.Namespace) -> None:
         if arguments.all == (arguments.name is not None):
             raise UsageError("%sse stop: expected a NAME or --all")
+        here = client()
         if arguments.name is not None:
+            route = here.routes.get(family(arguments.name))
+            if route is not None:
+                route.stop()
+                return
             check_name(arguments.name)
             Stream(arguments.name).stop()
             return
-        here = client()
-        for run in here.runs.values():
-            run.begin_stop()
-        for name in {*here.runs, *here.streams}:
+        here.stop_runs()
+        for name in list(here.streams):
             Stream(name).stop()
 
     def _view(self, arguments: argparse.Namespace) -> None:
-        Stream(arguments.name).stats()
+        check_name(arguments.name)
+        if not any(matches(route["pattern"], arguments.name) for route in _routes()):
+            Stream(arguments.name).stats()
         Stream(arguments.name).view(**_view_arguments(arguments)).show_now()
 
     def _url(self, arguments: argparse.Namespace) -> None:
@@ -113,45 +119,6 @@ class SSEMagics(Magics):
         url, unix_socket = split_address(answer.body["url"])
         through = "" if unix_socket is None else f"--unix-socket {shlex.quote(unix_socket)} "
         sys.stdout.write(f"curl -N {through}-H @{shlex.quote(str(header))} {shlex.quote(url)}\n")
-
-
-class StreamList:
-    """What ``%sse list`` shows: what lives first, then what has ended; events of the current run."""
-
-    HEAD = ("name", "state", "run", "events", "per second", "readers", "producer")
-
-    def __init__(self, streams: list[dict[str, Any]]) -> None:
-        self.streams = sorted(streams, key=lambda one: (one["end"] is not None, one["name"]))
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [
-            (
-                one["name"],
-                one["state"] if one["end"] is None else one["end"]["reason"],
-                str(one["run"]),
-                f"{one['run_events']:,}",
-                f"{one['rate']:,.1f}",
-                str(one["subscribers"]),
-                (one["producer"] or {}).get("label", one["kind"]),
-            )
-            for one in self.streams
-        ]
-
-    def __repr__(self) -> str:
-        if not self.streams:
-            return "No streams."
-        rows = [self.HEAD, *self._rows()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(self.HEAD))]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
-
-    def _repr_html_(self) -> str:
-        if not self.streams:
-            return "<div>No streams.</div>"
-        head = "".join(f"<th>{name}</th>" for name in self.HEAD)
-        rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in self._rows())
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -230,10 +197,10 @@ def _command_parser() -> _Parser:
     parser = _Parser("%sse", description="Event streams.", add_help=False)
     _add_help(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    commands.add_parser("list", help="all streams of the server", add_help=False)
-    stop = commands.add_parser("stop", help="stop a stream", add_help=False)
+    commands.add_parser("list", help="all streams and routes of the server", add_help=False)
+    stop = commands.add_parser("stop", help="stop a stream or a route", add_help=False)
     stop.add_argument("name", metavar="NAME", nargs="?")
-    stop.add_argument("--all", action="store_true", help="all streams that this kernel feeds")
+    stop.add_argument("--all", action="store_true", help="all streams and routes of this kernel")
     view = commands.add_parser("view", help="show a stream here", add_help=False)
     view.add_argument("name", metavar="NAME")
     _add_view_options(view)
@@ -258,6 +225,12 @@ def _add_view_options(parser: argparse.ArgumentParser) -> None:
 
 def _view_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(arguments, name) for name in ("view", "x", "y", "window")}
+
+
+def _routes() -> list[dict[str, Any]]:
+    """Return the routes of the server; none where it is of a version that knows of none."""
+    answer = client().request("routes")
+    return answer.body if answer.status == 200 else []
 
 
 def _write_header(name: str, token: str) -> Path:
@@ -294,6 +267,7 @@ def _complete(_shell: object, event: Any) -> list[str]:
     if words[1] not in commands or not commands[words[1]].takes_name:
         return []
     try:
-        return [one["name"] for one in client().request("list", timeout=0.5).body]
+        names = [one["name"] for one in client().request("list", timeout=0.5).body]
     except SSEError:
         return []
+    return [*names, *(route.pattern for route in client().routes.values())] if words[1] == "stop" else names

@@ -52,3 +52,11 @@ def _checked_parameter(name: str, pattern: str, names: list[str]) -> str:
 def family(pattern: str) -> str:
     """Return what all patterns of the same addresses have in common, whatever their parameters are called."""
     return "/".join("{}" if _PARAMETER.fullmatch(segment) else segment for segment in pattern.split("/"))
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Say whether a stream's name is an address of a pattern."""
+    wanted, found = pattern.split("/"), name.split("/")
+    return len(wanted) == len(found) and all(
+        _PARAMETER.fullmatch(one) or one == other for one, other in zip(wanted, found, strict=True)
+    )

@@ -16,7 +16,7 @@ import pytest
 from jupyter_sse.arguments import Arguments
 from jupyter_sse.error import HTTPError, StreamNameError
 from jupyter_sse.parameter import Parameter, converter
-from jupyter_sse.pattern import family, parameter_names
+from jupyter_sse.pattern import family, matches, parameter_names
 from jupyter_sse.request import Request
 
 
@@ -137,6 +137,10 @@ class TestPattern:
     def test_patterns_of_the_same_addresses_are_one_family(self):
         assert family("users/{a}/x") == family("users/{b}/x") != family("users/a/x")
 
+    def test_a_pattern_has_the_addresses_that_differ_in_its_parameters_alone(self):
+        found = ["users/42/x", "users/ada/x", "users/42", "users/42/y", "users/4/2/x"]
+        assert [name for name in found if matches("users/{a}/x", name)] == found[:2]
+
 
 def request(**fields: Any) -> Request:
     return Request.from_json(json.dumps({"path": "users/42", "path_params": {"user_id": "42"}, **fields}))
@@ -230,7 +234,8 @@ class TestArguments:
 
         arguments = Arguments(users, ("user_id",))
         arguments.check_background(background)
-        assert arguments.of_background(background, arguments.read(request())) == taken
+        asked = request()
+        assert arguments.of_background(background, arguments.read(asked), asked) == taken
 
     def test_background_that_takes_everything_gets_everything(self):
         def users(database, user_id: int, request):
@@ -238,8 +243,16 @@ class TestArguments:
 
         asked = request()
         arguments = Arguments(users, ("user_id",), ("db",))
-        found = arguments.of_background(lambda **everything: everything, arguments.read(asked))
+        found = arguments.of_background(lambda **everything: everything, arguments.read(asked), asked)
         assert found == {"database": "db", "user_id": 42, "request": asked}
+
+    def test_background_gets_the_request_also_where_the_generator_takes_none(self):
+        def users(user_id: int):
+            yield user_id
+
+        arguments, asked = Arguments(users, ("user_id",)), request()
+        found = arguments.of_background(lambda request: request, arguments.read(asked), asked)
+        assert found == {"request": asked}
 
     def test_background_that_needs_more_is_an_error_when_it_is_decorated(self):
         def users(user_id: int):
