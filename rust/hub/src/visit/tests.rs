@@ -6,6 +6,7 @@
 )]
 
 mod changes;
+mod pull;
 
 use std::sync::Mutex;
 
@@ -346,32 +347,6 @@ fn literal_segments_go_before_parameters_and_one_kernel_owns_a_family() {
         matches!(told.as_slice(), [Told::Begin { key: 2, .. }]),
         "{told:?}"
     );
-}
-
-#[test]
-fn credit_grows_with_what_the_reader_takes_and_nothing_more_is_held_than_it_has_not_taken() {
-    let hall = Hall::new("users/{user_id}");
-    let mut reader = hall.visited();
-    let text = "x".repeat(1000);
-    let cost = 64 + 1000 + 8;
-    let mut sent = 0;
-    while sent * cost < WINDOW {
-        hall.send(VISIT, &text);
-        sent += 1;
-    }
-    assert_eq!(hall.outbox(), []);
-    let held = |hall: &Hall| lock(&hall.state).held_bytes() as u64;
-    assert!(held(&hall) < WINDOW + 4000 && held(&hall) > WINDOW - 4000);
-    while reader.read_once(&mut Vec::new()) {}
-    let key = VISIT;
-    let granted = hall.outbox();
-    let bytes = sent * cost + WINDOW;
-    assert_eq!(granted.last(), Some(&Told::Credit { key, bytes }));
-    assert!(held(&hall) < 2000);
-    // Less than a quarter of the window is not worth a frame.
-    hall.send(VISIT, &text);
-    reader.read();
-    assert_eq!(hall.outbox(), []);
 }
 
 #[test]
