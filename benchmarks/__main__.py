@@ -72,7 +72,7 @@ def arguments() -> argparse.Namespace:
         "part", nargs="*", metavar="PART", help=f"of {', '.join(known)} (default: all but the last four)"
     )
     parser.add_argument("--quick", action="store_true", help="small and short, to see that all runs; writes no files")
-    parser.add_argument("--seconds", type=float, default=600.0, help="how long the soak lasts")
+    parser.add_argument("--seconds", type=float, default=600.0, help="how long the soak lasts, and the page is watched")
     parser.add_argument("--peers", nargs="*", default=USUAL, choices=PEERS, help=f"default: {' '.join(USUAL)}")
     parser.add_argument("--output", type=Path, default=PLACE, help="where JSON and charts go")
     chosen = parser.parse_args()

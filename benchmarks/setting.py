@@ -13,7 +13,7 @@ class Setting:
 
     Attributes:
         is_quick: Small and short: to see that everything runs, not for figures.
-        seconds: How long the soak lasts.
+        seconds: How long the soak lasts, and the page is watched.
         peers: Whom to measure beside us, by name.
         folder: Logs and temporary files.
     """

@@ -214,7 +214,7 @@ def test_open_of_a_name_that_is_none_says_which_rule_it_breaks(link: Link) -> No
 
 @pytest.mark.parametrize("kind", ["post", "", "Run"])
 def test_open_of_another_kind_is_refused(link: Link, kind: str) -> None:
-    with pytest.raises(ValueError, match="kind: expected 'run' or 'send', got"):
+    with pytest.raises(ValueError, match="kind: expected 'run', 'send', 'route' or 'visit', got"):
         link.open("a", kind)  # type: ignore[arg-type]
 
 
