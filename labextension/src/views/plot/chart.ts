@@ -4,8 +4,9 @@ import type { IFlag, IGapBand } from '../../model/plotStore';
 import type { Points } from '../../model/points';
 import type { NumberFormat, TimeFormat } from '../format';
 import type { IColors, ILineStyle } from '../theme';
-import { type IArea, traceLine } from './line';
+import { type IArea, isDense, traceLine } from './line';
 import { drawFlags, drawGaps, drawOffline } from './overlay';
+import { Raster } from './raster';
 import { NUMBER_STEPS, numberTicks, timeTicks, timeTickSpace } from './ticks';
 import type { Range } from './range';
 
@@ -55,6 +56,14 @@ export interface IChartEvents {
   onDoubleClick(): void;
   /** The mouse points at an x, or at none. */
   onCursor(x: number | null): void;
+}
+
+const NOWHERE = { left: 0, top: 0, width: 0, height: 0 };
+
+/** Where dense lines are drawn, and the canvas that brings them to the chart. */
+interface ILayer {
+  readonly raster: Raster;
+  readonly ctx: CanvasRenderingContext2D;
 }
 
 /**
@@ -231,13 +240,60 @@ export class Chart {
       const { since, text } = scene.offline;
       drawOffline(ctx, since, text, area, colors, ratio);
     }
-    for (const line of scene.lines) {
+    const lines = scene.lines.map(line => {
       const y = line.isRight && scene.right ? scene.right : scene.left;
-      this._drawLine(ctx, line, { ...area, y }, ratio);
+      return { line, area: { ...area, y } };
+    });
+    const dense = lines.filter(
+      ({ line, area }) => line.past.length === 0 && isDense(line.points, area)
+    );
+    this._drawDense(ctx, dense, ratio);
+    for (const one of lines) {
+      if (!dense.includes(one)) {
+        this._drawLine(ctx, one.line, one.area, ratio);
+      }
     }
     drawGaps(ctx, scene.gaps, area, colors, ratio);
     drawFlags(ctx, scene.flags, area, colors, ratio);
     ctx.restore();
+  }
+
+  /** Lay a picture of the dense lines over what is drawn. */
+  private _drawDense(
+    ctx: CanvasRenderingContext2D,
+    lines: readonly { readonly line: ILine; readonly area: IArea }[],
+    ratio: number
+  ): void {
+    const { left, top, width, height } = lines[0]?.area ?? NOWHERE;
+    if (width < 1 || height < 1) {
+      return;
+    }
+    const layer = this._layerOf(Math.ceil(width), Math.ceil(height));
+    const { raster } = layer;
+    raster.clear();
+    for (const { line, area } of lines) {
+      const { color, dash } = line.style;
+      raster.draw(line.points, area, {
+        color,
+        width: this._look.lineWidth * ratio,
+        dash: dash.map(length => length * ratio)
+      });
+    }
+    layer.ctx.putImageData(raster.image, 0, 0);
+    ctx.drawImage(layer.ctx.canvas, Math.round(left), Math.round(top));
+  }
+
+  private _layerOf(width: number, height: number): ILayer {
+    const { raster } = this._layer ?? {};
+    if (raster?.width !== width || raster.height !== height) {
+      const canvas = document.createElement('canvas');
+      canvas.width = width;
+      canvas.height = height;
+      // In main memory, where its pixels are made.
+      const ctx = canvas.getContext('2d', { willReadFrequently: true })!;
+      this._layer = { raster: new Raster(width, height), ctx };
+    }
+    return this._layer!;
   }
 
   private _drawLine(
@@ -291,6 +347,7 @@ export class Chart {
 
   private _plot: uPlot | null = null;
   private _shape = '';
+  private _layer: ILayer | null = null;
   private _scene: IScene | null = null;
 }
 

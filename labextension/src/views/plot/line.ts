@@ -22,6 +22,23 @@ export interface IArea {
   readonly height: number;
 }
 
+/** The indices of the points that an area shows, and of the one on either side. */
+export function shownPart(
+  points: Points,
+  { x }: IArea
+): { from: number; to: number } {
+  return {
+    from: Math.max(0, points.indexOf(x[0]) - 1),
+    to: Math.min(points.length, points.indexOf(x[1]) + 1)
+  };
+}
+
+/** Whether so many points are shown that the line is drawn by pixel columns. */
+export function isDense(points: Points, area: IArea): boolean {
+  const { from, to } = shownPart(points, area);
+  return (to - from) / area.width > DENSE;
+}
+
 /**
  * Trace a line through the points that an area shows.
  *
@@ -34,10 +51,7 @@ export function traceLine(
   pen: IPen,
   dot: (x: number, y: number) => void
 ): void {
-  const { x } = points;
-  const from = Math.max(0, points.indexOf(area.x[0]) - 1);
-  let to = points.indexOf(area.x[1]);
-  to = Math.min(x.length, to + 1);
+  const { from, to } = shownPart(points, area);
   const perPixel = (to - from) / area.width;
   if (perPixel > DENSE) {
     traceColumns(points, from, to, area, pen);
