@@ -90,6 +90,7 @@ miri:
 
 test-rust:
 	cd rust && cargo test --locked --workspace --exclude jupyter-sse-python
+	cd rust && HUB_THREADS=2 cargo test --locked -p jupyter-sse-hub --test hub
 	cd rust/load && cargo test --locked
 
 # Building the bundle needs them too, but a bundle that is up to date is not built.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from benchmarks.kernel import ServedKernel
 from benchmarks.load import Readers
+from benchmarks.machine import unpin
 from benchmarks.report import Part, Row, middle, spread
 from benchmarks.server import STREAM, JupyterServer
 
@@ -50,9 +50,7 @@ def run(setting: Setting) -> Part:
     with ExitStack() as stack:
         server = stack.enter_context(closing(JupyterServer(setting)))
         # Nothing is pinned: it is the whole machine's answer that a user gets.
-        subprocess.run(
-            ["taskset", "-a", "-p", "-c", cores(everywhere), str(server.pid)], check=True, capture_output=True
-        )
+        unpin(server.pid)
         kernel = stack.enter_context(closing(ServedKernel(server)))
         kernel.run(PREPARE)
         address = server.at(f"sse/{STREAM}@latest")
@@ -75,8 +73,3 @@ def run(setting: Setting) -> Part:
             row.goal, row.reached = f"≤ {goal:g} ms", middle(values) <= goal
         rows.append(row)
     return Part(rows, {"rounds": rounds})
-
-
-def cores(numbers: set[int]) -> str:
-    """Return cores as taskset(1) takes them."""
-    return ",".join(map(str, sorted(numbers)))

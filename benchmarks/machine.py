@@ -24,6 +24,12 @@ def cores_of_clients() -> set[int]:
     return (os.sched_getaffinity(0) - cores_of_servers()) or cores_of_servers()
 
 
+def unpin(pid: int) -> None:
+    """Let all threads of a process run on every core."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), os.sched_getaffinity(0))
+
+
 def cpu_seconds(*pids: int) -> float:
     """Return what all threads of these processes have used of the processors, to the nanosecond."""
     total = 0

@@ -441,7 +441,7 @@ class Publication:
 
 @final
 class Hub:
-    """The streams of one server, and the thread that carries them to their readers.
+    """The streams of one server, and the threads that carry them to their readers.
 
     No method waits for I/O or needs the GIL for its work; each holds the hub's lock for microseconds.
 
@@ -462,6 +462,7 @@ class Hub:
             None: no bound.
         stall_timeout: Seconds for which a reader may take nothing of what waits for it before it is closed; None or 0:
             for ever.
+        reactor_threads: How many threads carry readers; the first has the links as well.
 
     Raises:
         OSError: The socket cannot be made, or the system gives no thread.
@@ -486,6 +487,7 @@ class Hub:
         ended_retention: float = 86_400.0,
         max_connection_age: float | None = None,
         stall_timeout: float | None = 60.0,
+        reactor_threads: int = 1,
     ) -> Hub: ...
     @property
     def epoch(self) -> str:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from jupyter_sse import ServerSentEvent
 
+THREADS = os.environ.get("HUB_THREADS")
+"""How many threads of the hub carry readers; every test is to pass with any number."""
+
 TIMEOUT = 30.0
 """Seconds that a test waits for what has to happen."""
 
@@ -126,6 +129,8 @@ class JupyterServer:
         if self.unix_socket is None:
             command += [f"--port={self.port}", "--ServerApp.port_retries=0"]
         command += [f"--ServerApp.base_url={self.base_url}"]
+        if THREADS is not None:
+            command += [f"--SSEApp.reactor_threads={THREADS}"]
         command += ["--no-browser", "--allow-root", f"--ServerApp.root_dir={self.root}", "--debug"]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

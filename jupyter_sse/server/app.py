@@ -118,6 +118,12 @@ class SSEApp(ExtensionApp):
         help="Whether connected readers count as activity, for shutdown_no_activity_timeout and JupyterHub's culler. "
         "Otherwise a server that is only watched may be shut down.",
     ).tag(config=True)
+    reactor_threads = Int(
+        1,
+        min=1,
+        help="How many threads of the hub carry readers. More than one helps where a thousand readers or more keep one "
+        "busy and there are cores for it.",
+    ).tag(config=True)
     hand_over = Bool(
         True, help="Whether plain connections are handed to the hub's thread. Without, all take the portable path."
     ).tag(config=True)
@@ -188,6 +194,7 @@ class SSEApp(ExtensionApp):
             ended_retention=self.ended_retention,
             max_connection_age=self.max_stream_age,
             stall_timeout=self.stall_timeout,
+            reactor_threads=self.reactor_threads,
         )
 
     def initialize_handlers(self) -> None:

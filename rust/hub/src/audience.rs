@@ -1,4 +1,4 @@
-//! Who is to be woken when a stream has news. Belongs to the reactor's thread.
+//! Who is to be woken when a stream has news. Each thread of the hub has its own.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,6 @@ struct Readers {
     all: Vec<ReaderId>,
     /// Those who also hear of states.
     listeners: Vec<ReaderId>,
-    /// Those who only pass by.
-    passing: Vec<ReaderId>,
 }
 
 /// See the module's text.
@@ -27,8 +25,9 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    /// Enters a reader under all streams that it reads, or waits for.
-    pub(crate) fn enter(&mut self, id: ReaderId, subscription: &Subscription) {
+    /// Enters a reader under all streams that it reads, or waits for. Returns the streams that are new to it.
+    pub(crate) fn enter(&mut self, id: ReaderId, subscription: &Subscription) -> Vec<StreamKey> {
+        let mut entered = Vec::new();
         for key in subscription.keys() {
             let readers = self.streams.entry(key).or_default();
             if !readers.all.contains(&id) {
@@ -36,9 +35,7 @@ impl Audience {
                 if subscription.hears_states() {
                     readers.listeners.push(id);
                 }
-                if subscription.is_passing() {
-                    readers.passing.push(id);
-                }
+                entered.push(key);
             }
         }
         for name in subscription.missing() {
@@ -47,13 +44,11 @@ impl Audience {
                 waiting.push(id);
             }
         }
+        entered
     }
 
-    /// Takes a reader out.
-    pub(crate) fn leave(&mut self, id: ReaderId, subscription: &Subscription) {
-        for key in subscription.keys() {
-            self.leave_stream(id, key);
-        }
+    /// Takes a reader out. Returns the streams that it was entered under.
+    pub(crate) fn leave(&mut self, id: ReaderId, subscription: &Subscription) -> Vec<StreamKey> {
         for name in subscription.missing() {
             if let Some(waiting) = self.waiting.get_mut(name) {
                 waiting.retain(|&other| other != id);
@@ -62,29 +57,28 @@ impl Audience {
                 }
             }
         }
+        let keys = subscription.keys();
+        keys.filter(|&key| self.leave_stream(id, key)).collect()
     }
 
-    fn leave_stream(&mut self, id: ReaderId, key: StreamKey) {
-        if let Some(readers) = self.streams.get_mut(&key) {
-            readers.all.retain(|&other| other != id);
-            readers.listeners.retain(|&other| other != id);
-            readers.passing.retain(|&other| other != id);
-            if readers.all.is_empty() {
-                self.streams.remove(&key);
-            }
+    /// Returns whether it was there.
+    fn leave_stream(&mut self, id: ReaderId, key: StreamKey) -> bool {
+        let Some(readers) = self.streams.get_mut(&key) else {
+            return false;
+        };
+        let before = readers.all.len();
+        readers.all.retain(|&other| other != id);
+        readers.listeners.retain(|&other| other != id);
+        let is_left = readers.all.len() < before;
+        if readers.all.is_empty() {
+            self.streams.remove(&key);
         }
+        is_left
     }
 
     /// Who reads a stream.
     pub(crate) fn readers(&self, key: StreamKey) -> &[ReaderId] {
         self.streams.get(&key).map_or(&[], |readers| &readers.all)
-    }
-
-    /// How many read a stream, without those who only pass by.
-    pub(crate) fn count(&self, key: StreamKey) -> usize {
-        self.streams
-            .get(&key)
-            .map_or(0, |readers| readers.all.len() - readers.passing.len())
     }
 
     /// Who hears of its state.

@@ -33,7 +33,7 @@ use crate::state::{Refusal, State};
 use crate::subscription::Subscription;
 use crate::visit::Begun;
 
-/// How long the hub's thread may take to say what it sees: it may have thousands to write to first.
+/// How long the hub's threads may take to say what they see: they may have thousands to write to first.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many streams are described while the state's lock is held once.
@@ -43,23 +43,27 @@ const DESCRIBED_AT_ONCE: usize = 256;
 #[derive(Debug)]
 pub struct Hub {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     /// Where links come in; shut with the hub.
     door: Mutex<Option<Door>>,
     next_portable: AtomicU64,
 }
 
 impl Hub {
-    /// Starts the hub's thread and, where a path is given, listens for links.
+    /// Starts the hub's threads and, where a path is given, listens for links.
     ///
     /// # Errors
     ///
     /// The system gives no poll, no thread, or no socket at the path.
     pub fn start(options: HubOptions) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
+        let threads = options.reactor_threads.max(1);
+        let polls: Vec<Poll> = (0..threads)
+            .map(|_| Poll::new())
+            .collect::<io::Result<_>>()?;
+        let wakers = polls.iter().map(|it| Waker::new(it.registry(), WAKER));
+        let wakers = wakers.collect::<io::Result<_>>()?;
         let opened = options.link_path.as_deref().map(Door::open).transpose()?;
-        let (door, listener) = opened.unzip();
+        let (door, mut listener) = opened.unzip();
         let epoch = Epoch::from_random(
             u128::from(random::below(u64::MAX)) << 64 | u128::from(random::below(u64::MAX)),
         );
@@ -67,18 +71,22 @@ impl Hub {
             State::new(options, epoch),
             Portable::new()?,
             Arrivals::new()?,
-            waker,
+            wakers,
         ));
-        let reactor = Reactor::new(Arc::clone(&shared), poll, listener)?;
-        let thread = thread::Builder::new()
-            .name("jupyter_sse hub".to_owned())
-            .spawn(move || reactor.run())?;
-        Ok(Self {
-            shared,
-            thread: Mutex::new(Some(thread)),
+        let hub = Self {
+            shared: Arc::clone(&shared),
+            threads: Mutex::default(),
             door: Mutex::new(door),
             next_portable: AtomicU64::new(1),
-        })
+        };
+        for (number, poll) in polls.into_iter().enumerate() {
+            let reactor = Reactor::new(number, Arc::clone(&shared), poll, listener.take())?;
+            let thread = thread::Builder::new()
+                .name("jupyter_sse hub".to_owned())
+                .spawn(move || reactor.run())?;
+            lock(&hub.threads).push(thread);
+        }
+        Ok(hub)
     }
 
     /// The life of this log.
@@ -135,7 +143,7 @@ impl Hub {
     /// Carries a subscription over a socket, `head` first.
     pub fn attach(&self, subscription: Subscription, socket: Socket, head: Vec<u8>) {
         self.count(&subscription);
-        self.shared.command(Command::Attach {
+        self.shared.tell_next(Command::Attach {
             subscription,
             socket,
             head,
@@ -154,7 +162,7 @@ impl Hub {
     pub fn attach_portable(&self, subscription: Subscription, head: Vec<u8>) -> u64 {
         let id = self.next_portable.fetch_add(1, Ordering::Relaxed);
         self.count(&subscription);
-        self.shared.command(Command::AttachPortable {
+        self.shared.tell_first(Command::AttachPortable {
             id,
             subscription,
             head,
@@ -173,7 +181,7 @@ impl Hub {
         let now = self.shared.clock.now();
         let (pieces, resting) = self.shared.portable.drain(&self.shared.state, now);
         for id in resting {
-            self.shared.command(Command::ArmPortable { id });
+            self.shared.tell_first(Command::ArmPortable { id });
         }
         // Producers of visits are told how far their readers have come.
         if lock(&self.shared.state).has_news() {
@@ -201,7 +209,7 @@ impl Hub {
 
     /// A portable reader is gone.
     pub fn detach_portable(&self, id: u64) {
-        self.shared.command(Command::DetachPortable { id });
+        self.shared.tell_first(Command::DetachPortable { id });
     }
 
     /// Appends events to a stream that needs no kernel. Returns their positions.
@@ -297,7 +305,7 @@ impl Hub {
     }
 
     /// All readers, of one user or all, as JSON: what they read, how far behind they are, what they missed; who came first stands first.
-    /// The hub's thread is asked, at most for [`REPORT_PATIENCE`].
+    /// The hub's threads are asked, at most for [`REPORT_PATIENCE`].
     ///
     /// # Errors
     ///
@@ -320,7 +328,7 @@ impl Hub {
         Ok(text)
     }
 
-    /// One stream as JSON, with the backlog of the reader that is furthest behind. The hub's thread is asked, as by [`Hub::readers`].
+    /// One stream as JSON, with the backlog of the reader that is furthest behind. The hub's threads are asked, as by [`Hub::readers`].
     ///
     /// # Errors
     ///
@@ -341,11 +349,21 @@ impl Hub {
     }
 
     fn ask_for_reports(&self, mut question: Question) -> io::Result<Vec<Report>> {
-        let (reply, answer) = sync_channel(1);
+        let threads = self.shared.threads();
+        let (reply, answer) = sync_channel(threads);
         question.until = self.shared.clock.now().mono + millis(REPORT_PATIENCE);
-        self.shared.command(Command::Report { question, reply });
-        let answer = answer.recv_timeout(REPORT_PATIENCE);
-        answer.map_err(|_| io::ErrorKind::TimedOut.into())
+        let deadline = Instant::now() + REPORT_PATIENCE;
+        self.shared.tell_all(|| Command::Report {
+            question: question.clone(),
+            reply: reply.clone(),
+        });
+        let mut reports = Vec::new();
+        for _ in 0..threads {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let part = answer.recv_timeout(left);
+            reports.extend(part.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?);
+        }
+        Ok(reports)
     }
 
     /// Who owns a connection that can be changed.
@@ -363,20 +381,20 @@ impl Hub {
     pub fn change(
         &self,
         connection: &str,
-        add: Vec<String>,
-        remove: Vec<String>,
+        add: &[String],
+        remove: &[String],
     ) -> Result<(), Refusal> {
-        for target in &add {
+        for target in add {
             let name = target
                 .split_once('@')
                 .map_or(target.as_str(), |(name, _)| name);
             lock(&self.shared.state).check_readable(name)?;
         }
         if let Some(connection) = ConnectionName::parse(connection) {
-            self.shared.command(Command::Change {
+            self.shared.tell_all(|| Command::Change {
                 connection,
-                add,
-                remove,
+                add: add.to_vec(),
+                remove: remove.to_vec(),
             });
         }
         Ok(())
@@ -415,18 +433,20 @@ impl Hub {
         Ok(count)
     }
 
-    /// Writes what can be written, closes every connection and waits for the thread, at most `patience`.
+    /// Writes what can be written, closes every connection and waits for the threads, at most `patience`.
     pub fn close(&self, patience: Duration) {
-        let Some(thread) = lock(&self.thread).take() else {
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        if threads.is_empty() {
             return;
-        };
-        self.shared.command(Command::Close);
+        }
+        self.shared.tell_all(|| Command::Close);
         // A patience without bound has no deadline.
         let deadline = Instant::now().checked_add(patience);
-        while !thread.is_finished() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+        let is_early = || deadline.is_none_or(|deadline| Instant::now() < deadline);
+        while !threads.iter().all(JoinHandle::is_finished) && is_early() {
             thread::sleep(Duration::from_millis(1));
         }
-        if thread.is_finished() {
+        for thread in threads.into_iter().filter(JoinHandle::is_finished) {
             // It ends by returning; a panic in it has been printed already.
             let _ = thread.join();
         }
@@ -459,7 +479,7 @@ mod tests {
                 until,
                 ..Question::default()
             };
-            hub.shared.command(Command::Report { question, reply });
+            hub.shared.tell_first(Command::Report { question, reply });
             answer.recv()
         };
         assert!(ask(u64::MAX).is_ok());

@@ -1,4 +1,4 @@
-//! The hub: the streams of one server, and the thread that carries them to their subscribers. No Python, no GIL.
+//! The hub: the streams of one server, and the threads that carry them to their subscribers. No Python, no GIL.
 //!
 //! Inside out:
 //!
@@ -10,7 +10,7 @@
 //! - `route` is a family of names whose readers get a run of their own each, `visit` what such a reader gets.
 //! - `publish` is what a POST does: `post_body` reads its events (`json_event`: out of JSON), `producers` knows those that came before.
 //!
-//! These are pure. Around them stands the I/O: `reactor`, the thread, with its `slots`; `peer`, `connection`, `reader` and `portable`, what
+//! These are pure. Around them stands the I/O: `reactor`, a thread, with its `slots`; `peer`, `connection`, `reader` and `portable`, what
 //! it carries; `audience`, whom it wakes; `report`, what is seen of readers; `process`, whom it watches; `door`, where links come in. [`Hub`] is the handle that others hold.
 
 mod arrivals;

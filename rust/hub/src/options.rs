@@ -39,6 +39,8 @@ pub struct HubOptions {
     pub ended_retention: Duration,
     /// How long a reader may take nothing of what waits for it before it is closed; `None`: for ever.
     pub stall_timeout: Option<Duration>,
+    /// How many threads carry readers; the first has the links as well.
+    pub reactor_threads: usize,
     /// How long one connection may last before its reader has to come back with a new request; `None`: no bound.
     pub max_connection_age: Option<Duration>,
 }
@@ -61,6 +63,7 @@ impl Default for HubOptions {
             reconnection_time: Duration::from_secs(2),
             ended_retention: Duration::from_secs(24 * 3600),
             stall_timeout: Some(Duration::from_secs(60)),
+            reactor_threads: 1,
             max_connection_age: None,
         }
     }

@@ -201,9 +201,9 @@ fn a_posted_stream_that_nobody_uses_for_the_retention_is_ended_and_removed() {
     state.keep_house(MINUTE - 1);
     assert!(state.find("a").is_some());
     // A reader holds it, and the time counts from when it leaves.
-    state.set_subscribers(key, 0, true);
+    state.reader_entered(key, true);
     state.keep_house(5 * MINUTE);
-    state.set_subscribers(key, 0, false);
+    state.reader_gone(key, true);
     state.keep_house(6 * MINUTE - 1);
     assert!(state.find("a").is_some());
     // So does a POST that says nothing for a long time.
@@ -214,10 +214,10 @@ fn a_posted_stream_that_nobody_uses_for_the_retention_is_ended_and_removed() {
     state.leave_post(&silent, 10 * MINUTE);
     state.keep_house(11 * MINUTE - 1);
     assert!(state.find("a").is_some());
-    state.take_removed();
+    state.take_news();
     state.keep_house(11 * MINUTE);
     assert!(state.find("a").is_none());
-    assert_eq!(state.take_removed(), [key]);
+    assert_eq!(state.take_news().removed, [key]);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn in_a_full_server_the_idlest_post_gives_way_after_those_that_have_ended() {
     };
     post(&mut state, Posting::new("read", None), &["1"], 1);
     let (read, _) = state.find("read").unwrap();
-    state.set_subscribers(read, 1, true);
+    state.reader_entered(read, false);
     let mut open = Posting::new("open", None);
     post_one(&mut state, &mut open, "1", 2).unwrap();
     post(&mut state, Posting::new("newer", None), &["1"], 4);

@@ -1,10 +1,10 @@
-//! The hub's thread: links in, sockets out. It knows no rules; they are in `state`, `links` and `subscription`.
+//! A thread of the hub: links in, sockets out. It knows no rules; they are in `state`, `links` and `subscription`.
 
 mod goodbye;
 mod kernels;
 mod subscribers;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,8 +33,13 @@ const READ_BYTES: usize = 256 << 10;
 /// How often ages, retention and stubborn producers are looked at, in milliseconds.
 const HOUSEKEEPING: u64 = 1000;
 
+/// The thread that has the links, the portable readers and what passes with time; others have nothing but readers.
+const FIRST: usize = 0;
+
 /// See the module's text.
 pub(crate) struct Reactor {
+    /// Which of the hub's threads it is.
+    thread: usize,
     shared: Arc<Shared>,
     poll: Poll,
     listener: Option<UnixListener>,
@@ -51,7 +56,7 @@ pub(crate) struct Reactor {
     /// How long a reader may take nothing of what waits for it, in milliseconds.
     stall_timeout: Option<u64>,
     /// Streams that readers came to or left since the others were told.
-    recounted: HashSet<StreamKey>,
+    recounted: BTreeSet<StreamKey>,
     next_telling: u64,
     batch: SharedBatch,
     scratch: Vec<u8>,
@@ -61,12 +66,14 @@ pub(crate) struct Reactor {
 impl Drop for Reactor {
     /// However the thread ends, nobody waits to be carried by it.
     fn drop(&mut self) {
-        self.shared.close();
+        self.shared.close(self.thread);
     }
 }
 
 impl Reactor {
+    /// `listener` is for the first.
     pub(crate) fn new(
+        thread: usize,
         shared: Arc<Shared>,
         poll: Poll,
         mut listener: Option<UnixListener>,
@@ -77,6 +84,7 @@ impl Reactor {
         }
         let stall_timeout = lock(&shared.state).options().stall_timeout.map(millis);
         Ok(Self {
+            thread,
             shared,
             poll,
             listener,
@@ -88,7 +96,7 @@ impl Reactor {
             portable: HashMap::new(),
             next_housekeeping: 0,
             stall_timeout,
-            recounted: HashSet::new(),
+            recounted: BTreeSet::new(),
             next_telling: 0,
             batch: SharedBatch::default(),
             scratch: vec![0; READ_BYTES],
@@ -124,17 +132,23 @@ impl Reactor {
         for id in called_again {
             self.go_on(id);
         }
-        for command in self.shared.take_commands() {
+        let post = self.shared.take_post(self.thread);
+        for command in post.commands {
             self.obey(command);
         }
+        self.tell_subscribers(&post.news);
         let now = self.shared.clock.now();
         while let Some(id) = self.slots.take_due(now.mono) {
             self.look_after(id, now);
         }
         self.keep_house(now);
-        self.tell_counts(now);
         self.spread_news();
+        self.tell_counts(now);
         self.slots.end_turn();
+        // A link that broke on the way, readers that came or went, and other threads meanwhile, have made more.
+        if lock(&self.shared.state).has_news() {
+            self.shared.wake();
+        }
     }
 
     fn timeout(&self) -> Duration {
@@ -192,38 +206,32 @@ impl Reactor {
             return;
         }
         self.next_housekeeping = now.mono + HOUSEKEEPING;
+        if self.thread != FIRST {
+            return;
+        }
         lock(&self.shared.state).keep_house(now.unix);
         self.ask_for_processes(now);
         // Where the system had no descriptor for a caller, the poll does not report that caller again.
         self.accept();
     }
 
-    /// Deals with what has changed in the state since the last time: tells subscribers and links.
+    /// Deals with what has changed in the state since the last time: tells subscribers, here and at the other threads, and links.
     fn spread_news(&mut self) {
-        let (dirty, created, removed, outbox, begun, has_new_route) = {
+        if self.thread != FIRST {
+            return;
+        }
+        let (news, outbox, begun) = {
             let mut state = lock(&self.shared.state);
             if !state.has_news() {
                 return;
             }
-            (
-                state.take_dirty(),
-                state.take_created(),
-                state.take_removed(),
-                std::mem::take(&mut state.outbox),
-                state.visits.take_begun(),
-                state.routes.take_new(),
-            )
+            let outbox = std::mem::take(&mut state.outbox);
+            (state.take_news(), outbox, state.visits.take_begun())
         };
         self.shared.begun.push(begun);
-        if has_new_route {
-            self.tell_waiting();
-        }
-        self.tell_subscribers(&dirty, &created, &removed);
+        self.shared.spread(&news);
+        self.tell_subscribers(&news);
         self.tell_kernels(outbox);
-        // A link that broke on the way, and other threads meanwhile, have made more.
-        if lock(&self.shared.state).has_news() {
-            self.shared.wake();
-        }
     }
 
     fn obey(&mut self, command: Command) {

@@ -1,7 +1,7 @@
-//! What the reactor's thread shares with all others.
+//! What the hub's threads share with each other and with all others.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use mio::Waker;
@@ -13,10 +13,10 @@ use crate::reader::lock;
 use crate::report::{Question, Report};
 use crate::roster::ConnectionName;
 use crate::socket::Socket;
-use crate::state::State;
+use crate::state::{News, State};
 use crate::subscription::Subscription;
 
-/// What other threads ask of the reactor.
+/// What other threads ask of a reactor.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Carry this subscription over this socket; `head` goes first.
@@ -50,6 +50,38 @@ pub(crate) enum Command {
     Close,
 }
 
+/// What one of the hub's threads is to do next.
+#[derive(Debug, Default)]
+pub(crate) struct Post {
+    pub(crate) commands: Vec<Command>,
+    /// What the first thread has found.
+    pub(crate) news: News,
+}
+
+/// Where one of the hub's threads gets its [`Post`].
+#[derive(Debug)]
+struct Mailbox {
+    /// `None` once its thread is gone: what it would have carried is closed at once.
+    post: Mutex<Option<Post>>,
+    waker: Waker,
+    is_woken: AtomicBool,
+}
+
+impl Mailbox {
+    fn put(&self, write: impl FnOnce(&mut Post)) {
+        lock(&self.post).as_mut().map(write);
+        self.wake();
+    }
+
+    /// Makes the thread look. One system call however often it is called before the thread does.
+    fn wake(&self) {
+        if !self.is_woken.swap(true, Ordering::AcqRel) {
+            // It fails only when the thread's poll is gone, and then nobody is to be woken.
+            let _ = self.waker.wake();
+        }
+    }
+}
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -59,52 +91,80 @@ pub(crate) struct Shared {
     /// What readers of routes wait for before they are attached.
     pub(crate) begun: Arrivals,
     pub(crate) clock: Clock,
-    /// `None` once the reactor is gone: what it would have carried is closed at once.
-    commands: Mutex<Option<Vec<Command>>>,
-    waker: Waker,
-    is_woken: AtomicBool,
+    /// One for each of the hub's threads.
+    mailboxes: Vec<Mailbox>,
+    /// Counts the readers that were given to a thread.
+    turn: AtomicUsize,
 }
 
 impl Shared {
-    pub(crate) fn new(state: State, portable: Portable, begun: Arrivals, waker: Waker) -> Self {
+    /// `wakers` are those of the hub's threads, at least one.
+    pub(crate) fn new(
+        state: State,
+        portable: Portable,
+        begun: Arrivals,
+        wakers: Vec<Waker>,
+    ) -> Self {
+        let mailboxes = wakers.into_iter().map(|waker| Mailbox {
+            post: Mutex::new(Some(Post::default())),
+            waker,
+            is_woken: AtomicBool::new(false),
+        });
         Self {
             state: Mutex::new(state),
             portable,
             begun,
             clock: Clock::new(),
-            commands: Mutex::new(Some(Vec::new())),
-            waker,
-            is_woken: AtomicBool::new(false),
+            mailboxes: mailboxes.collect(),
+            turn: AtomicUsize::new(0),
         }
     }
 
-    /// Hands a command over.
-    pub(crate) fn command(&self, command: Command) {
-        if let Some(commands) = lock(&self.commands).as_mut() {
-            commands.push(command);
+    /// How many threads the hub has.
+    pub(crate) fn threads(&self) -> usize {
+        self.mailboxes.len()
+    }
+
+    /// Hands a command to the thread that has the links and the portable readers.
+    pub(crate) fn tell_first(&self, command: Command) {
+        self.mailboxes[0].put(|post| post.commands.push(command));
+    }
+
+    /// Hands a new reader to the thread whose turn it is.
+    pub(crate) fn tell_next(&self, command: Command) {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.mailboxes[turn % self.threads()].put(|post| post.commands.push(command));
+    }
+
+    /// Hands a command to each thread.
+    pub(crate) fn tell_all(&self, command: impl Fn() -> Command) {
+        for mailbox in &self.mailboxes {
+            mailbox.put(|post| post.commands.push(command()));
         }
-        self.wake();
     }
 
-    /// The reactor is gone.
-    pub(crate) fn close(&self) {
-        *lock(&self.commands) = None;
+    /// The first thread tells the others what it has found.
+    pub(crate) fn spread(&self, news: &News) {
+        for mailbox in &self.mailboxes[1..] {
+            mailbox.put(|post| post.news.add(news));
+        }
     }
 
-    /// Makes the reactor look. One system call however often it is called before the reactor does.
+    /// A thread is gone.
+    pub(crate) fn close(&self, thread: usize) {
+        *lock(&self.mailboxes[thread].post) = None;
+    }
+
+    /// Something has changed in the state: the first thread finds out what.
     pub(crate) fn wake(&self) {
-        if !self.is_woken.swap(true, Ordering::AcqRel) {
-            // It fails only when the reactor's poll is gone, and then nobody is to be woken.
-            let _ = self.waker.wake();
-        }
+        self.mailboxes[0].wake();
     }
 
-    /// The reactor takes what there is. The flag is put down first: what comes later wakes it again.
-    pub(crate) fn take_commands(&self) -> Vec<Command> {
-        self.is_woken.store(false, Ordering::Release);
-        lock(&self.commands)
-            .as_mut()
-            .map(std::mem::take)
-            .unwrap_or_default()
+    /// A thread takes what there is for it. The flag is put down first: what comes later wakes it again.
+    pub(crate) fn take_post(&self, thread: usize) -> Post {
+        let mailbox = &self.mailboxes[thread];
+        mailbox.is_woken.store(false, Ordering::Release);
+        let mut post = lock(&mailbox.post);
+        post.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }

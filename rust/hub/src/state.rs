@@ -1,6 +1,7 @@
 //! Everything the hub knows: streams, links, positions. Behind one lock (see `hub`); pure, so that its rules are tested without I/O.
 
 mod describe;
+mod news;
 mod private;
 
 use std::collections::HashMap;
@@ -25,6 +26,8 @@ use crate::route::Routes;
 use crate::stream::{LinkId, Producer, ProducerInfo, Run, RunState, Stream};
 use crate::token::Tokens;
 use crate::visit::Visits;
+
+pub(crate) use news::News;
 
 /// Names one stream for as long as the hub keeps it; never used twice.
 pub type StreamKey = u64;
@@ -100,12 +103,8 @@ pub struct State {
     next_key: StreamKey,
     held_bytes: usize,
     departed: Departed,
-    /// Streams that have something new for their readers.
-    dirty: Vec<StreamKey>,
-    /// Names that got a stream since the reactor looked.
-    created: Vec<String>,
-    /// Streams that are gone since the reactor looked.
-    removed: Vec<StreamKey>,
+    /// For readers, since the reactor looked.
+    pub(crate) news: News,
     /// Frames for links, in order.
     pub(crate) outbox: Vec<(LinkId, Vec<u8>)>,
     pub(crate) links: NumberMap<LinkId, LinkState>,
@@ -129,9 +128,7 @@ impl State {
             next_key: 1,
             held_bytes: 0,
             departed: Departed::default(),
-            dirty: Vec::new(),
-            created: Vec::new(),
-            removed: Vec::new(),
+            news: News::default(),
             outbox: Vec::new(),
             links: NumberMap::default(),
             gone_links: GoneLinks::default(),
@@ -177,13 +174,6 @@ impl State {
         self.streams.get_mut(&key)
     }
 
-    /// So many connections read a stream now, not counting those that only pass by.
-    pub(crate) fn set_subscribers(&mut self, key: StreamKey, count: usize, is_read: bool) {
-        if let Some(stream) = self.streams.get_mut(&key) {
-            (stream.subscribers, stream.is_read) = (count, is_read);
-        }
-    }
-
     /// All streams.
     pub(crate) fn streams(&self) -> impl Iterator<Item = (StreamKey, &Stream)> {
         self.streams.iter().map(|(&key, stream)| (key, stream))
@@ -211,41 +201,6 @@ impl State {
             self.seq += 1;
             stream.add_hole(count, self.seq);
             self.mark_dirty(key);
-        }
-    }
-
-    pub(crate) fn take_dirty(&mut self) -> Vec<StreamKey> {
-        let dirty = std::mem::take(&mut self.dirty);
-        for key in &dirty {
-            if let Some(stream) = self.streams.get_mut(key) {
-                stream.is_dirty = false;
-            }
-        }
-        dirty
-    }
-
-    pub(crate) fn take_created(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.created)
-    }
-
-    pub(crate) fn take_removed(&mut self) -> Vec<StreamKey> {
-        std::mem::take(&mut self.removed)
-    }
-
-    pub(crate) fn has_news(&self) -> bool {
-        !(self.dirty.is_empty()
-            && self.created.is_empty()
-            && self.removed.is_empty()
-            && self.outbox.is_empty())
-            || self.visits.has_begun()
-            || self.routes.has_new()
-    }
-
-    pub(crate) fn mark_dirty(&mut self, key: StreamKey) {
-        if let Some(stream) = self.streams.get_mut(&key)
-            && !std::mem::replace(&mut stream.is_dirty, true)
-        {
-            self.dirty.push(key);
         }
     }
 
@@ -346,7 +301,7 @@ impl State {
         let stream = Stream::new(name, self.options.history, run, last, self.seq);
         self.names.insert(Arc::clone(&stream.name), key);
         self.streams.insert(key, stream);
-        self.created.push(name.to_owned());
+        self.news.created.push(name.to_owned());
         Ok(key)
     }
 
@@ -476,7 +431,7 @@ impl State {
             self.tokens.revoke(&stream.name);
             self.producers.forget(key);
             self.departed.remember(&stream.name, stream.last());
-            self.removed.push(key);
+            self.news.removed.push(key);
         }
     }
 }

@@ -141,8 +141,8 @@ pub struct Stream {
     pub lost_before_run: u64,
     /// Connections that read it now, without those that only pass by.
     pub subscribers: usize,
-    /// Somebody reads it now.
-    pub is_read: bool,
+    /// Connections that only pass by.
+    pub(crate) passing: usize,
     /// It stands in the list of those that have something new.
     pub(crate) is_dirty: bool,
     /// Of the stream of a visit: what the id of its end has in place of the run. Such a stream is one reader's, and has no history.
@@ -181,7 +181,7 @@ impl Stream {
             holes: Holes::resume(last.n + 1, last.lost, last.lost_seq),
             lost_before_run: last.lost,
             subscribers: 0,
-            is_read: false,
+            passing: 0,
             is_dirty: false,
             end_number: None,
             stopping_since: None,
@@ -236,22 +236,36 @@ impl Stream {
         self.used_at = now;
     }
 
+    /// How many connections read it, or only pass by.
+    pub(crate) fn readers(&mut self, is_passing: bool) -> &mut usize {
+        if is_passing {
+            &mut self.passing
+        } else {
+            &mut self.subscribers
+        }
+    }
+
+    /// Somebody reads it now.
+    fn is_read(&self) -> bool {
+        self.subscribers > 0 || self.passing > 0
+    }
+
     /// Who reads or writes uses it. Call it about once a second.
     pub(crate) fn note_use(&mut self, now: u64) {
-        if self.is_read || self.posts > 0 {
+        if self.is_read() || self.posts > 0 {
             self.used_at = now;
         }
     }
 
     /// It lives on POSTs, and nobody writes or reads it now.
     pub(crate) fn is_idle_post(&self) -> bool {
-        let is_used = self.is_read || self.posts > 0;
+        let is_used = self.is_read() || self.posts > 0;
         self.run.kind == RunKind::Post && !self.is_ended() && !is_used
     }
 
     /// Frees what no reader can ask for any more.
     pub(crate) fn trim(&mut self, live_window: usize) {
-        let is_wanted = self.is_read || self.is_private();
+        let is_wanted = self.is_read() || self.is_private();
         self.log.trim(if is_wanted { live_window } else { 0 });
         self.drop_old_marks();
     }

@@ -94,7 +94,7 @@ impl Hub {
     #[pyo3(signature = (*, link_path=None, url=String::new(), history_events=10_000, history_bytes=16 << 20,
         history_seconds=None, live_window_bytes=8 << 20, max_total_bytes=1 << 30, max_event_bytes=MAX_EVENT_BYTES,
         max_streams=10_000, ping_interval=15.0, reconnection_time=2000, ended_retention=86_400.0,
-        max_connection_age=None, stall_timeout=Some(60.0)))]
+        max_connection_age=None, stall_timeout=Some(60.0), reactor_threads=1))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn new(
         link_path: Option<String>,
@@ -111,6 +111,7 @@ impl Hub {
         ended_retention: f64,
         max_connection_age: Option<f64>,
         stall_timeout: Option<f64>,
+        reactor_threads: usize,
     ) -> PyResult<Self> {
         let age = history_seconds
             .map(|value| seconds("history_seconds", value))
@@ -134,6 +135,7 @@ impl Hub {
                 .filter(|value| *value != 0.0)
                 .map(|value| seconds("stall_timeout", value))
                 .transpose()?,
+            reactor_threads,
             max_connection_age: max_connection_age
                 .map(|value| seconds("max_connection_age", value))
                 .transpose()?,
@@ -323,6 +325,7 @@ impl Hub {
         py.detach(|| self.inner.end(name).is_ok())
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "as they come from Python")]
     fn change(
         &self,
         py: Python<'_>,
@@ -340,7 +343,7 @@ impl Hub {
             )),
             Some(_) => self
                 .inner
-                .change(connection, add, remove)
+                .change(connection, &add, &remove)
                 .map_err(|refusal| refused(py, &refusal)),
         }
     }

@@ -118,9 +118,7 @@ impl World {
             6 => self.say_raw(id, choices),
             _ => self.say(id, choices),
         }
-        lock(&self.state).take_dirty();
-        lock(&self.state).take_removed();
-        if !lock(&self.state).take_created().is_empty() {
+        if !lock(&self.state).take_news().created.is_empty() {
             for (reader, _) in &mut self.readers {
                 reader.subscription.look_up(&lock(&self.state));
             }

@@ -276,7 +276,7 @@ impl World {
     /// Notes which streams were removed, and what the hub still knows of them.
     pub(super) fn forget_departed(&mut self) {
         let mut state = lock(&self.state);
-        if state.take_removed().is_empty() {
+        if std::mem::take(&mut state.news.removed).is_empty() {
             return;
         }
         for (name, published) in &mut self.published {
@@ -299,10 +299,11 @@ impl World {
         let keys: Vec<_> = state.streams().map(|(key, _)| key).collect();
         for key in keys {
             let count = counts.get(&key).copied().unwrap_or_default();
-            state.set_subscribers(key, count, count > 0);
+            state.stream_mut(key).unwrap().subscribers = count;
         }
-        state.take_dirty();
-        if state.take_created().is_empty() {
+        let news = state.take_news();
+        state.news.removed = news.removed;
+        if news.created.is_empty() {
             return;
         }
         for reader in self.clients.iter_mut().filter_map(|it| it.reader.as_mut()) {

@@ -177,7 +177,7 @@ impl Reactor {
         if let Ok(socket) = Socket::from_owned(stream.into()) {
             lock(&self.shared.state)
                 .reader_came(subscription.connection, Arc::clone(subscription.guest()));
-            self.obey(Command::Attach {
+            self.shared.tell_next(Command::Attach {
                 subscription,
                 socket,
                 head,

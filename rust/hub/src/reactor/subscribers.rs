@@ -8,7 +8,7 @@ use crate::reader::{Reader, lock};
 use crate::report::{Question, Report};
 use crate::roster::ConnectionName;
 use crate::start::Start;
-use crate::state::{State, StreamKey};
+use crate::state::{News, State};
 
 /// How long other readers wait at the most to be told of those who came and left, in milliseconds.
 const TELLING: u64 = 1000;
@@ -113,28 +113,27 @@ impl Reactor {
         self.arm(id);
     }
 
-    /// Serves everybody whom the news of some streams concern.
-    pub(super) fn tell_subscribers(
-        &mut self,
-        dirty: &[StreamKey],
-        created: &[String],
-        removed: &[StreamKey],
-    ) {
-        for &key in removed {
+    /// Serves everybody whom the news concern.
+    pub(super) fn tell_subscribers(&mut self, news: &News) {
+        if news.has_new_route {
+            self.tell_waiting();
+        }
+        for &key in &news.removed {
             for id in self.audience.take_stream(key) {
                 self.look_up(id);
             }
         }
-        for name in created {
+        for name in &news.created {
             for id in self.audience.take_waiting(name) {
                 self.look_up(id);
             }
         }
-        for &key in dirty {
+        for &key in &news.dirty {
             for id in self.audience.readers(key).to_vec() {
                 self.serve(id);
             }
         }
+        self.recounted.extend(&news.recounted);
     }
 
     /// Streams came or went: finds out what a subscriber reads and what it waits for, and serves it.
@@ -149,7 +148,7 @@ impl Reactor {
     }
 
     /// A route was opened: some may wait for what it stands for.
-    pub(super) fn tell_waiting(&mut self) {
+    fn tell_waiting(&mut self) {
         let waiting = {
             let state = lock(&self.shared.state);
             self.audience.waiting_for(|name| state.has_route(name))
@@ -199,32 +198,26 @@ impl Reactor {
     ///
     /// The others are told later: ten thousand that come or go at once must not each cause ten thousand looks.
     fn enter(&mut self, id: ReaderId) {
-        let (audience, recounted) = (&mut self.audience, &mut self.recounted);
+        let audience = &mut self.audience;
         let Some(connection) = self.slots.get_mut(id) else {
             return;
         };
         connection.with_reader(&self.shared.state, |reader, state| {
-            audience.enter(id, &reader.subscription);
-            for key in reader.subscription.keys() {
-                let is_read = !audience.readers(key).is_empty();
-                state.set_subscribers(key, audience.count(key), is_read);
-                recounted.insert(key);
+            for key in audience.enter(id, &reader.subscription) {
+                state.reader_entered(key, reader.subscription.is_passing());
             }
         });
     }
 
     /// Takes a subscriber out of what it reads and waits for.
     fn leave(&mut self, id: ReaderId) {
-        let (audience, recounted) = (&mut self.audience, &mut self.recounted);
+        let audience = &mut self.audience;
         let Some(connection) = self.slots.get_mut(id) else {
             return;
         };
         connection.with_reader(&self.shared.state, |reader, state| {
-            audience.leave(id, &reader.subscription);
-            for key in reader.subscription.keys() {
-                let is_read = !audience.readers(key).is_empty();
-                state.set_subscribers(key, audience.count(key), is_read);
-                recounted.insert(key);
+            for key in audience.leave(id, &reader.subscription) {
+                state.reader_gone(key, reader.subscription.is_passing());
             }
         });
     }

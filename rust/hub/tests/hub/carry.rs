@@ -11,7 +11,7 @@ use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION};
 use jupyter_sse_codec::{EndReason, RunKind};
 use jupyter_sse_hub::{Hub, HubOptions, Refusal};
 
-use crate::client::{Client, many, publish, single, start};
+use crate::client::{Client, many, options, publish, single, start};
 use crate::kernel::{Kernel, start_with_links};
 
 #[test]
@@ -116,7 +116,7 @@ fn streams_are_added_and_removed_while_connected() {
         .data
         .clone();
     let connection = open.split('"').nth(3).unwrap().to_owned();
-    hub.change(&connection, vec!["b".to_owned()], vec!["a".to_owned()])
+    hub.change(&connection, &["b".to_owned()], &["a".to_owned()])
         .unwrap();
     client.read_until(|events| events.iter().any(|event| event.event == "b:message"));
     publish(&hub, "a", &["unseen"]);
@@ -320,7 +320,7 @@ fn a_local_subscription_with_a_time_that_is_none_is_refused() {
 fn a_stalled_reader_gets_the_rest_after_an_announced_gap() {
     let options = HubOptions {
         live_window_bytes: 64 << 10,
-        ..HubOptions::default()
+        ..options()
     };
     let hub = Hub::start(HubOptions {
         history: jupyter_sse_hub::HistoryBounds {
@@ -361,7 +361,7 @@ fn a_stalled_reader_gets_the_rest_after_an_announced_gap() {
 fn silence_is_broken_by_a_keep_alive() {
     let hub = Hub::start(HubOptions {
         ping_interval: Duration::from_millis(60),
-        ..HubOptions::default()
+        ..options()
     })
     .unwrap();
     publish(&hub, "a", &["1"]);

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jupyter_sse_codec::Decoder;
 use jupyter_sse_hub::log::Incoming;
@@ -152,6 +152,24 @@ pub(crate) fn many(targets: &[&str]) -> Query {
     }
 }
 
+/// The usual settings, with as many threads as `HUB_THREADS` says: all of these tests are to pass with any number.
+pub(crate) fn options() -> HubOptions {
+    let threads = std::env::var("HUB_THREADS").ok();
+    HubOptions {
+        reactor_threads: threads.map_or(1, |threads| threads.parse().unwrap()),
+        ..HubOptions::default()
+    }
+}
+
 pub(crate) fn start() -> Hub {
-    Hub::start(HubOptions::default()).unwrap()
+    Hub::start(options()).unwrap()
+}
+
+/// Waits for what has to happen, however busy the machine is.
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

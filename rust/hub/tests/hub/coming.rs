@@ -5,7 +5,7 @@ use std::time::Duration;
 use jupyter_sse_hub::{HistoryBounds, Hub, HubOptions, Query, Wants};
 use serde_json::Value;
 
-use crate::client::{Client, many, publish, single, start};
+use crate::client::{Client, many, options, publish, single, start};
 
 fn waiting(name: &str) -> Query {
     Query {
@@ -37,7 +37,7 @@ fn lost(client: &Client) -> u64 {
 fn start_with_one_stream() -> Hub {
     Hub::start(HubOptions {
         max_streams: 1,
-        ..HubOptions::default()
+        ..options()
     })
     .unwrap()
 }
@@ -70,7 +70,7 @@ fn who_waited_for_a_stream_gets_all_of_its_first_burst_or_is_told() {
                 bytes: 1 << 20,
                 age: None,
             },
-            ..HubOptions::default()
+            ..options()
         })
         .unwrap();
         let is_single = wants.single;

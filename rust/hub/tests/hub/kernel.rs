@@ -9,7 +9,7 @@ use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION, split};
 use jupyter_sse_codec::{EndReason, RunKind};
 use jupyter_sse_hub::{Hub, HubOptions};
 
-use crate::client::body;
+use crate::client::{body, options};
 
 /// A kernel's link, by hand.
 pub(crate) struct Kernel {
@@ -139,7 +139,7 @@ pub(crate) fn start_with_links(name: &str) -> (Hub, PathBuf) {
     let path = std::env::temp_dir().join(format!("jsse-{name}-{}.sock", std::process::id()));
     let hub = Hub::start(HubOptions {
         link_path: Some(path.clone()),
-        ..HubOptions::default()
+        ..options()
     })
     .unwrap();
     (hub, path)

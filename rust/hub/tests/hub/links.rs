@@ -1,13 +1,12 @@
 //! What becomes of links that break, come back, or were never what they seemed.
 
 use std::io::{Read, Write};
-use std::time::{Duration, Instant};
 
 use jupyter_sse_codec::RunKind;
 use jupyter_sse_codec::frame::{ToHub, ToKernel, VERSION};
 use jupyter_sse_hub::Hub;
 
-use crate::client::Client;
+use crate::client::{Client, wait_until};
 use crate::kernel::{Kernel, start_with_links};
 
 fn state_of(hub: &Hub, name: &str) -> String {
@@ -15,14 +14,6 @@ fn state_of(hub: &Hub, name: &str) -> String {
         .as_str()
         .unwrap()
         .to_owned()
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
-    }
 }
 
 #[test]
@@ -99,5 +90,6 @@ fn a_kernel_that_asks_and_never_listens_is_dropped() {
     let mut rest = Vec::new();
     let heard = kernel.stream.read_to_end(&mut rest);
     assert!(said.is_err() || heard.is_err() || rest.len() < 40 << 20);
-    assert_eq!(hub.metrics()["links"], 0);
+    // On a busy machine so many answers take longer than anybody listens here.
+    wait_until("the kernel is dropped", || hub.metrics()["links"] == 0);
 }

@@ -9,4 +9,5 @@ mod kernel;
 mod links;
 mod patience;
 mod portable;
+mod threads;
 mod visits;

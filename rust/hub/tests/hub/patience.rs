@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use jupyter_sse_hub::{Hub, HubOptions, Query, Wants};
 
-use crate::client::{Client, many, publish, start};
+use crate::client::{Client, many, options, publish, start, wait_until};
 
 fn start_with_pings(interval: Duration) -> Hub {
     Hub::start(HubOptions {
         ping_interval: interval,
-        ..HubOptions::default()
+        ..options()
     })
     .unwrap()
 }
@@ -93,7 +93,7 @@ const STALL: Duration = Duration::from_millis(300);
 fn start_with_stall_timeout() -> Hub {
     Hub::start(HubOptions {
         stall_timeout: Some(STALL),
-        ..HubOptions::default()
+        ..options()
     })
     .unwrap()
 }
@@ -102,14 +102,6 @@ fn start_with_stall_timeout() -> Hub {
 fn publish_much(hub: &Hub) -> Vec<String> {
     let text = "x".repeat(10_000);
     publish(hub, "a", &vec![text.as_str(); 200])
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

@@ -294,10 +294,10 @@ fn who_waits_for_a_path_gets_a_run_when_its_route_is_there() {
     reader.read_until(|events| events.iter().any(|it| it.event == "rooms/1:message"));
     // A path that is taken out of the set ends its run.
     let connection = reader.events[0].data.split('"').nth(3).unwrap().to_owned();
-    hub.change(&connection, vec![], vec!["rooms/1".to_owned()])
+    hub.change(&connection, &[], &["rooms/1".to_owned()])
         .unwrap();
     generators.hear_stop(51);
-    hub.change(&connection, vec!["users/2".to_owned()], vec![])
+    hub.change(&connection, &["users/2".to_owned()], &[])
         .unwrap();
     generators.begin();
 }
