@@ -22,7 +22,7 @@ from jupyter_sse.error import LinkError, SSEError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     import httpx
@@ -339,10 +339,10 @@ class ChunkTask:
 
     def __init__(self, connection: AbstractAsyncContextManager[AsyncIterator[bytes]]) -> None:
         self._chunks: asyncio.Queue[bytes] = asyncio.Queue(1)
-        self._has_chunk = asyncio.Event()
-        self._is_connected = asyncio.Event()
+        self._is_connected = False
+        self._has_news = asyncio.Event()
         self._task = asyncio.create_task(self._read(connection))
-        self._task.add_done_callback(_retrieve)
+        self._task.add_done_callback(self._ended)
 
     async def connected(self) -> None:
         """Wait until the stream begins.
@@ -350,8 +350,9 @@ class ChunkTask:
         Raises:
             SSEError: it does not.
         """
-        await self._wait_for(self._is_connected.wait())
-        if not self._is_connected.is_set():
+        while not self._is_connected and not self._task.done():
+            await self._news()
+        if not self._is_connected:
             self._task.result()
 
     async def next(self) -> bytes | None:
@@ -361,8 +362,7 @@ class ChunkTask:
             SSEError: it broke.
         """
         while self._chunks.empty() and not self._task.done():
-            self._has_chunk.clear()
-            await self._wait_for(self._has_chunk.wait())
+            await self._news()
         if not self._chunks.empty():
             # What had been read comes before the error that ended the reading.
             return self._chunks.get_nowait()
@@ -375,24 +375,21 @@ class ChunkTask:
 
     async def _read(self, connection: AbstractAsyncContextManager[AsyncIterator[bytes]]) -> None:
         async with connection as chunks:
-            self._is_connected.set()
+            self._is_connected = True
+            self._has_news.set()
             async for chunk in chunks:
                 await self._chunks.put(chunk)
-                self._has_chunk.set()
+                self._has_news.set()
 
-    async def _wait_for(self, wanted: Coroutine[Any, Any, Any]) -> None:
-        """Wait for what is wanted, or for the end of the task, whichever comes first."""
-        waiting = asyncio.ensure_future(wanted)
-        try:
-            await asyncio.wait({waiting, self._task}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
+    async def _news(self) -> None:
+        self._has_news.clear()
+        await self._has_news.wait()
 
-
-def _retrieve(task: asyncio.Task[None]) -> None:
-    """Take notice of an error that nobody waits for any more."""
-    if not task.cancelled():
-        task.exception()
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._has_news.set()
+        if not task.cancelled():
+            # An error that nobody waits for any more is taken notice of.
+            task.exception()
 
 
 def _check_response(response: httpx.Response, body: bytes) -> None:

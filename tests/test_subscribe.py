@@ -25,6 +25,7 @@ from jupyter_sse.reconnection import LONGEST_PAUSE, SETTLED_AFTER, Reconnection
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+NO_BODY = "Content-Length: 0\r\nConnection: close\r\n\r\n"
 STREAM = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
 
@@ -181,8 +182,8 @@ def test_reader_waits_at_least_the_reconnection_time_that_the_stream_told(collec
 def test_reader_asks_again_when_a_refusal_said_it_may(collect: Any) -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
     with Scripted(
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
-        f"HTTP/1.1 429 Too Many Requests\r\nRetry-After: {later}\r\nContent-Length: 0\r\n\r\n",
+        f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n{NO_BODY}",
+        f"HTTP/1.1 429 Too Many Requests\r\nRetry-After: {later}\r\n{NO_BODY}",
         f"{STREAM}data: 1\n\n",
     ) as server:
         assert collect(sse.subscribe(server.url), 1)[0].data == "1"
@@ -191,7 +192,7 @@ def test_reader_asks_again_when_a_refusal_said_it_may(collect: Any) -> None:
 
 
 def test_server_error_stops_a_newcomer_and_not_a_reader_that_comes_back(collect: Any) -> None:
-    failing = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+    failing = f"HTTP/1.1 500 Internal Server Error\r\n{NO_BODY}"
     with Scripted(failing) as server, pytest.raises(LinkError, match="500"):
         collect(sse.subscribe(server.url), 1)
     with Scripted(f"{STREAM}retry: 20\ndata: 1\n\n", failing, f"{STREAM}data: 2\n\n") as server:
@@ -257,8 +258,8 @@ def test_silent_connection_is_made_again(collect: Any) -> None:
 
 def test_redirection_is_followed_and_takes_token_and_headers_to_no_other_server(collect: Any) -> None:
     with Scripted(f"{STREAM}data: 1\n\n") as other:
-        moved = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {other.url}\r\nContent-Length: 0\r\n\r\n"
-        here = "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
+        moved = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {other.url}\r\n{NO_BODY}"
+        here = f"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n{NO_BODY}"
         with Scripted(here, moved) as server:
             subscription = sse.subscribe(server.url, token="secret", headers={"X-Key": "hidden"}, last_event_id="a")
             assert collect(subscription, 1)[0].data == "1"
@@ -271,7 +272,7 @@ def test_redirection_is_followed_and_takes_token_and_headers_to_no_other_server(
 
 def test_redirection_without_end_is_an_error(collect: Any) -> None:
     with (
-        Scripted("HTTP/1.1 302 Found\r\nLocation: /stream\r\nContent-Length: 0\r\n\r\n") as server,
+        Scripted(f"HTTP/1.1 302 Found\r\nLocation: /stream\r\n{NO_BODY}") as server,
         pytest.raises(LinkError, match="redirect"),
     ):
         collect(sse.subscribe(server.url), 1)
@@ -285,7 +286,7 @@ def test_event_of_any_size_is_read_where_it_is_expected(collect: Any) -> None:
 
 
 def test_stream_that_goes_while_the_reader_is_away_is_an_error_of_its_own(collect: Any) -> None:
-    gone = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    gone = f"HTTP/1.1 404 Not Found\r\n{NO_BODY}"
     with Scripted(f"{STREAM}retry: 20\ndata: 1\n\n", gone) as server, pytest.raises(UnknownStreamError):
         collect(sse.subscribe(server.url), 2)
 
