@@ -23,7 +23,7 @@ mod kernel;
 mod ledger;
 mod linked;
 mod published;
-mod random;
+pub(crate) mod random;
 mod restart;
 mod visit;
 mod world;

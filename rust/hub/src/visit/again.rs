@@ -4,8 +4,8 @@ use jupyter_sse_codec::frame::ToKernel;
 use jupyter_sse_codec::{EndReason, RunKind};
 use serde_json::{Value, json};
 
-use super::Visit;
 use super::request::{end_number_of, parameters_of};
+use super::{Begin, Visit};
 use crate::route::Route;
 use crate::state::{State, StreamKey};
 use crate::stream::{LinkId, Producer};
@@ -19,7 +19,7 @@ impl State {
             self.begin(stream);
         }
         if let Some(earlier) = earlier {
-            self.forget_begins(earlier);
+            self.forget_begins(|begin| begin.owner == earlier);
         }
     }
 
@@ -86,7 +86,7 @@ impl State {
     /// A route was taken away: who waits for a run of it does so in vain.
     pub(crate) fn route_closed(&mut self, owner: Producer, now: u64) {
         self.end_waiting(|visit| visit.owner == owner, EndReason::Stopped, now);
-        self.forget_begins(owner);
+        self.forget_begins(|begin| begin.owner == owner);
     }
 
     /// A link is gone. The runs that it fed have ended already.
@@ -107,17 +107,16 @@ impl State {
         }
     }
 
-    /// Nobody will open what was begun by this route.
-    fn forget_begins(&mut self, owner: Producer) {
-        let begins = &mut self.visits.begins;
-        let mut orphans = 0;
-        begins.retain(|_, begin| {
-            let is_its = begin.owner == owner;
-            orphans += usize::from(is_its && begin.stream.is_none());
-            !is_its
-        });
-        for _ in 0..orphans {
-            self.visits.count_less(&owner.0);
+    /// Nobody will open what was begun so; whoever does all the same finds the reader gone.
+    fn forget_begins(&mut self, is_meant: impl Fn(&Begin) -> bool) {
+        let visits = &mut self.visits;
+        let forgotten: Vec<Begin> = visits
+            .begins
+            .extract_if(.., |_, begin| is_meant(begin))
+            .map(|(_, begin)| begin)
+            .collect();
+        for orphan in forgotten.iter().filter(|begin| begin.stream.is_none()) {
+            visits.count_less(&orphan.owner.0);
         }
     }
 
@@ -143,5 +142,7 @@ impl State {
             self.leave_producer(stream);
             self.begin(stream);
         }
+        // Of those for nobody it has heard, or never will.
+        self.forget_begins(|begin| begin.owner.0 == *id && begin.stream.is_none());
     }
 }

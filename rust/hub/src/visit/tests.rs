@@ -7,6 +7,7 @@
 
 mod changes;
 mod pull;
+mod random;
 
 use std::sync::Mutex;
 
