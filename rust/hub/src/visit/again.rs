@@ -109,14 +109,16 @@ impl State {
 
     /// Nobody will open what was begun so; whoever does all the same finds the reader gone.
     fn forget_begins(&mut self, is_meant: impl Fn(&Begin) -> bool) {
-        let visits = &mut self.visits;
-        let forgotten: Vec<Begin> = visits
-            .begins
-            .extract_if(.., |_, begin| is_meant(begin))
-            .map(|(_, begin)| begin)
-            .collect();
-        for orphan in forgotten.iter().filter(|begin| begin.stream.is_none()) {
-            visits.count_less(&orphan.owner.0);
+        let mut orphans = Vec::new();
+        self.visits.begins.retain(|_, begin| {
+            let is_kept = !is_meant(begin);
+            if !is_kept && begin.stream.is_none() {
+                orphans.push(begin.owner.0);
+            }
+            is_kept
+        });
+        for link in orphans {
+            self.visits.count_less(&link);
         }
     }
 
