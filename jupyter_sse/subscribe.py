@@ -201,6 +201,7 @@ class Subscription:
         self._source = source
         self._max_event_bytes = max_event_bytes
         self._was_connected = False
+        self._was_let_in = False
         self._connected_at: float | None = None
         self._has_events = False
         self._reconnection = Reconnection()
@@ -266,12 +267,22 @@ class Subscription:
         self.last_event_id = event.id or None
         end = _end_in(event) if event.event == "sse.end" else None
         if end is None:
+            self._was_let_in = True
             return True
         if END_ID.fullmatch(event.id):
             self.end = end
+            self._raise_refusal(end)
             return False
         # Of several streams over one connection one has ended; and who reads a stream that is still to come waits.
         return end.get("status") != 404
+
+    def _raise_refusal(self, end: dict[str, Any]) -> None:
+        """Raise a refusal that came before the first event, but not as the status: by the link, or too late for it."""
+        status, error = end.get("status"), end.get("error")
+        if end.get("reason") != "refused" or not isinstance(status, int) or self._was_let_in:
+            return
+        message = error.get("message") if isinstance(error, dict) else None
+        raise _unreadable(RefusedError(status, str(message or "refused")))
 
     def _fail_or_go_on(self, error: SSEError) -> None:
         """Raise what will not mend itself."""
@@ -283,8 +294,7 @@ class Subscription:
             # Such is the answer of many a proxy before a server that is just being started anew.
             pass
         elif isinstance(error, RefusedError):
-            kind = UnknownStreamError if error.status == 404 else LinkError
-            raise kind(f"The stream cannot be read: {error}") from None
+            raise _unreadable(error) from None
         elif not isinstance(error, DisconnectedError):
             raise error
         elif not self._was_connected:
@@ -296,6 +306,11 @@ class Subscription:
         self._reconnection.settle(has_events=begun is not None and self._has_events, seconds=lasted)
         self._reconnection.tell(decoder.reconnection_time)
         return self._reconnection.next_pause()
+
+
+def _unreadable(refusal: RefusedError) -> SSEError:
+    kind = UnknownStreamError if refusal.status == 404 else LinkError
+    return kind(f"The stream cannot be read: {refusal}")
 
 
 def _sleep(seconds: float) -> None:

@@ -223,6 +223,20 @@ def test_end_of_the_stream_ends_the_iteration_though_the_connection_stays_open(c
         assert subscription.end == {"reason": "done"}
 
 
+@pytest.mark.parametrize(("status", "kind"), [(404, UnknownStreamError), (429, LinkError), (503, LinkError)])
+def test_refusal_that_came_too_late_to_be_the_status_is_raised_as_if_it_were(
+    collect: Any, status: int, kind: type[Exception]
+) -> None:
+    end = {"reason": "refused", "status": status, "error": {"type": "HTTPError", "message": "not you"}}
+    block = f"event: sse.end\nid: 0123456789a-end-1\ndata: {json.dumps(end)}\n\n"
+    with Scripted(f"{STREAM}{block}") as server, pytest.raises(kind, match=rf"not you \(status {status}\)"):
+        collect(sse.subscribe(server.url))
+    with Scripted(f"{STREAM}data: 1\n\n{block}") as server:
+        subscription = sse.subscribe(server.url)
+        assert len(collect(subscription)) == 1
+        assert subscription.end == end
+
+
 def test_last_id_is_kept_through_connections_moved_by_a_bare_id_and_reset_by_an_empty_one(collect: Any) -> None:
     with Scripted(
         f"{STREAM}retry: 20\nid: a\ndata: 1\n\n",
