@@ -26,7 +26,7 @@ DATA_SOURCES := $(shell find jupyter_sse.data/data/etc -type f)
 # Jupyter refuses to run as root unless told; in a container there is nobody else.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help setup lab test test-rust test-python test-lab browser fuzz miri bench lint format wheel check-wheel clean
+.PHONY: help setup lab test test-rust test-python test-lab browser nginx fuzz miri bench lint format wheel check-wheel clean
 
 help:
 	@echo "make setup        .venv with everything, both extensions enabled"
@@ -106,7 +106,7 @@ $(NODE_CLIENTS): tests/clients/package-lock.json
 	cd tests/clients && npm ci --no-audit --no-fund
 	@touch $@
 
-test-python: setup browser $(NODE_CLIENTS)
+test-python: setup browser nginx $(NODE_CLIENTS)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # The tests in JupyterLab need a Chromium: the system's, else Debian's package where we may install it, else Playwright's.
@@ -116,6 +116,16 @@ browser: setup
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; \
 	else \
 		$(BIN)/python -m playwright install chromium; \
+	fi
+
+# The tests behind a proxy need nginx.
+nginx:
+	@if PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -q && \
+		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends nginx-core; \
+	else \
+		echo "expected nginx for the tests behind a proxy, found none; install it (nginx-core in Debian)"; exit 1; \
 	fi
 
 bench: setup $(if $(filter page,$(WHAT)),browser)

@@ -228,7 +228,7 @@ class Reader:
 
     def __enter__(self) -> Reader:
         self.response = self._context.__enter__()
-        self._chunks = self.response.iter_raw()
+        self._chunks = self.response.iter_bytes()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -294,6 +294,8 @@ class Kernel:
         self.id = kernel_id
         self.client = BlockingKernelClient(connection_file=str(server.runtime / f"kernel-{kernel_id}.json"))
         self.client.load_connection_file()
+        # A kernel on a busy machine is not dead for being late, which is what waiting takes it for after a second.
+        self.client.hb_channel.time_to_dead = TIMEOUT
         self.client.start_channels()
         self.client.wait_for_ready(timeout=TIMEOUT)
 

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Browser, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -19,3 +26,12 @@ def chromium_path() -> str | None:
     """Return the system's Chromium; None where there is none."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if (path := shutil.which(name))), None)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the browser; it ends with the context."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS)
+        yield started
+        started.close()
