@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from running_server import JupyterServer
 
 NOTEBOOKS = sorted(Path(__file__).parents[1].glob("notebooks/*.ipynb"))
-FIRST, FOR_EACH = (
-    Path(__file__).parents[1] / "notebooks" / name for name in ("01-first-stream.ipynb", "02-a-stream-for-each.ipynb")
+FIRST, FOR_EACH, FOUNDING = (
+    Path(__file__).parents[1] / "notebooks" / f"{name}.ipynb"
+    for name in ("01-first-stream", "02-a-stream-for-each", "03-founding-document")
 )
 MIME_TYPE = "application/vnd.jupyter-sse.v1+json"
 
@@ -84,7 +85,7 @@ def run_alone(path: Path, folder: Path) -> nbformat.NotebookNode:
 
 
 def test_every_notebook_is_run_here():
-    assert NOTEBOOKS == [FIRST, FOR_EACH]
+    assert NOTEBOOKS == [FIRST, FOR_EACH, FOUNDING]
 
 
 async def test_the_first_notebook_runs_top_to_bottom_in_a_kernel_of_a_server(server: JupyterServer):
@@ -132,3 +133,19 @@ async def test_the_notebook_of_streams_for_each_runs_top_to_bottom_in_a_kernel_o
 
 def test_the_notebook_of_streams_for_each_runs_top_to_bottom_without_a_server(tmp_path: Path):
     check_one_for_each(run_alone(FOR_EACH, tmp_path))
+
+
+async def test_the_notebook_of_the_founding_document_runs_top_to_bottom_in_a_kernel_of_a_server(server: JupyterServer):
+    notebook, live, routes = await run_on_server(FOUNDING, server)
+    shown = displays(notebook)
+    streams = [shown[cell_id][MIME_TYPE]["stream"] for cell_id in ("counter", "data", "structured", "long", "errors")]
+    assert streams == ["live-counter", "live-data", "structured-events", "long-stream", "resilient-stream"]
+    assert shown["chat-view"][MIME_TYPE]["stream"] == "chat"
+    assert not {*streams, "chat"} & set(live)
+    assert "chat/{user}" not in routes
+
+
+def test_the_notebook_of_the_founding_document_runs_top_to_bottom_without_a_server(tmp_path: Path):
+    shown = displays(run_alone(FOUNDING, tmp_path))
+    assert "<svg" in shown["data"]["text/html"]
+    assert "Count: 9" in shown["counter"]["text/html"]
