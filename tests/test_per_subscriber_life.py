@@ -266,11 +266,13 @@ class TestProcesses:
                 "    for i in range(n):\n        yield i"
             )
             assert kernel.value("[event.data for event in sse.subscribe('alone/3')]") == ["0", "1", "2"]
-            kernel.good("reading = sse.subscribe('alone/x')\nlist(reading)")
+            cell = kernel.run("reading = sse.subscribe('alone/x')\nlist(reading)")
+            assert "LinkError: The stream cannot be read: n: expected an integer, got 'x' (status 400)" in cell.error
             assert kernel.value("(reading.end['reason'], reading.end['status'])") == ("refused", 400)
             # A generator that says 404 is no stream that may come yet.
             kernel.good("@sse.per_subscriber('nowhere')\ndef nowhere():\n    raise sse.HTTPError(404)\n    yield")
-            kernel.good("reading = sse.subscribe('nowhere')\nlist(reading)")
+            cell = kernel.run("reading = sse.subscribe('nowhere')\nlist(reading)")
+            assert "UnknownStreamError: The stream cannot be read: " in cell.error
             assert kernel.value("(reading.end['reason'], reading.end['status'])") == ("refused", 404)
 
 
