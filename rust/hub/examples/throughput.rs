@@ -1,5 +1,6 @@
 //! What the hub's thread costs: one link to one reader, and one link to many. Run it with
-//! `cargo run --release -p jupyter-sse-hub --example throughput`.
+//! `cargo run --release -p jupyter-sse-hub --example throughput`. For a profile one case can be chosen:
+//! `-- READERS EVENTS BURST PAUSE`, so many events in each burst, so many microseconds between two.
 //!
 //! The time is that of the hub's thread alone, as the system counts it: the machine may be busy with other things.
 #![allow(
@@ -25,19 +26,24 @@ const DATA: &str = r#"{"time": 1763800000.123456, "cpu": 12.5, "memory": 48.25, 
 
 fn main() {
     println!("readers  events    events/s  deliveries/s  hub µs/event  hub ns/delivery");
-    for (readers, events, burst) in [
-        (1, 2_000_000, 500),
-        (100, 100_000, 500),
-        (1000, 20_000, 500),
-        (1, 100_000, 1),
-        (1000, 2_000, 1),
+    let words = std::env::args().skip(1);
+    let chosen: Vec<usize> = words.map(|word| word.parse().unwrap()).collect();
+    if let [readers, events, burst, pause] = chosen[..] {
+        return measure(readers, events, burst, Duration::from_micros(pause as u64));
+    }
+    for (readers, events, burst, pause) in [
+        (1, 2_000_000, 500, 0),
+        (100, 100_000, 500, 0),
+        (1000, 20_000, 500, 0),
+        (1, 100_000, 1, 50),
+        (1000, 300, 1, 20_000),
     ] {
-        measure(readers, events, burst);
+        measure(readers, events, burst, Duration::from_micros(pause));
     }
 }
 
 /// Sends `events` in bursts, one frame of the wire each, to so many readers.
-fn measure(readers: usize, events: usize, burst: usize) {
+fn measure(readers: usize, events: usize, burst: usize, pause: Duration) {
     let path = std::env::temp_dir().join(format!("jsse-throughput-{}.sock", std::process::id()));
     let hub = Hub::start(HubOptions {
         link_path: Some(path.clone()),
@@ -64,8 +70,8 @@ fn measure(readers: usize, events: usize, burst: usize) {
             });
         }
         link.write_all(&frames).unwrap();
-        if burst == 1 {
-            thread::sleep(Duration::from_micros(50));
+        if !pause.is_zero() {
+            thread::sleep(pause);
         }
     }
     reader.join().unwrap();
