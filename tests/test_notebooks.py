@@ -107,9 +107,9 @@ def check_one_for_each(notebook: nbformat.NotebookNode) -> None:
     walk = [json.loads(line) for line in printed(notebook, "stdout", "read").splitlines()]
     assert [one["step"] for one in walk] == [0, 1, 2, 3, 4]
     assert printed(notebook, "stdout", "doors").splitlines() == [
-        "doors/one [] refused number: expected an integer, got 'one'",
-        "doors/1 [] refused door 1 is locked",
-        "doors/3 ['a goat'] done ",
+        "doors/one The stream cannot be read: number: expected an integer, got 'one' (status 400)",
+        "doors/1 The stream cannot be read: door 1 is locked (status 403)",
+        "doors/3 ['a goat']",
     ]
     assert sorted(printed(notebook, "stdout", "talk").splitlines()) == [
         "ada hears: join ada",
