@@ -321,6 +321,11 @@ describe('traceLine', () => {
     expect(path).toContain('L70.5,100');
   });
 
+  it('goes through all points at the very edge', () => {
+    const made = points([0, 100, 100, 100, 120], [0, 0, 50, 100, 100]);
+    expect(trace(made).path).toBe('M0,100 L100,100 L100,50 L100,0 L120,0');
+  });
+
   it('brings the line in from beyond the edges', () => {
     expect(trace(points([-50, 150], [0, 100])).path).toBe('M-50,100 L150,0');
   });

@@ -82,11 +82,21 @@ export class Points {
 
   /** The index of the first point with x ≥ `x`. */
   indexOf(x: number): number {
+    return this._search(value => value < x);
+  }
+
+  /** The index of the first point with x > `x`. */
+  indexAfter(x: number): number {
+    return this._search(value => value <= x);
+  }
+
+  /** The index of the first point of whose x `isBefore` does not hold. */
+  private _search(isBefore: (value: number) => boolean): number {
     let low = this._start;
     let high = this._end;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this._x[middle] < x) {
+      if (isBefore(this._x[middle])) {
         low = middle + 1;
       } else {
         high = middle;

@@ -29,7 +29,7 @@ export function shownPart(
 ): { from: number; to: number } {
   return {
     from: Math.max(0, points.indexOf(x[0]) - 1),
-    to: Math.min(points.length, points.indexOf(x[1]) + 1)
+    to: Math.min(points.length, points.indexAfter(x[1]) + 1)
   };
 }
 
