@@ -172,6 +172,37 @@ describe('StreamConnection', () => {
     ]);
   });
 
+  it('comes back to a run of its own that is over without beginning another', async () => {
+    const a = new Sink();
+    connection.add('a', a);
+    const run = 'event: sse.run\ndata: {"stream":"a","run":1}\n\n';
+    const end = 'event: sse.end\ndata: {"stream":"a","cursor":"e-end-5"}\n\n';
+    const first = await arrival();
+    first.accept(
+      'c1',
+      `${run}${ready('a')}id: e-1-1\n\nevent: a:message\nid: e-2-2\ndata: 2\n\n${end}id: e-3-0\n\n`
+    );
+    await a.until('sse.end');
+    first.cut();
+    await untilState('waiting');
+    const second = await arrival();
+    expect(second.streams).toEqual(['a@e-end-5']);
+    second.accept('c2', `${ready('a')}id: e-4-0\n\n`);
+    await eventually(() =>
+      expect(a.seen.filter(one => one === 'sse.ready')).toHaveLength(2)
+    );
+    second.cut();
+    await untilState('waiting');
+    const third = await arrival();
+    expect(third.streams).toEqual(['a@e-end-5']);
+    const news = 'event: a:message\nid: e-5-1\ndata: 1\n\n';
+    third.accept('c3', `${run}${ready('a')}id: e-4-0\n\n${news}`);
+    await a.until('message=1');
+    third.cut();
+    await untilState('waiting');
+    expect((await arrival()).streams).toEqual(['a@e-5-1']);
+  });
+
   it('forgets a replay that broke off, so that nothing counts twice', async () => {
     const a = new Sink();
     connection.add('a', a);

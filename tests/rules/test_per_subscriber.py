@@ -250,6 +250,25 @@ def test_routes_are_read_over_a_connection_of_many_streams(site: Site, name: str
         assert reader.events(1)[-1].event == f"{name}/4:message"
 
 
+def test_run_that_is_over_does_not_begin_again_when_a_connection_of_many_streams_comes_back(
+    site: Site, name: str
+) -> None:
+    with Generators(site, f"{name}/{{user}}") as generators:
+        reader = generators.connect(f"?stream={name}/42&control=1").result(TIMEOUT)
+        generators.begin().producer.end("done")
+        cursor = reader.control("sse.end").json["cursor"]
+        begun = site.metrics()["visits_begun"]
+        with site.read(f"?stream={name}/42@{cursor}&control=1") as back:
+            back.control("sse.ready")
+            assert not back.controls("sse.run")
+            assert site.metrics()["visits_begun"] == begun
+            with Generators(site, f"{name}/{{user}}", generators.link) as anew:
+                # The first connection is there, too.
+                for _ in (reader, back):
+                    anew.begin().send("new")
+                assert back.values(1) == reader.values(1) == ["new"]
+
+
 def test_routes_are_read_by_name_from_a_kernel(site: Site, name: str) -> None:
     with Generators(site, f"{name}/{{user}}") as generators:
         frame = subscribe_frame(f"{name}/42", "5", control=False, wait=False)

@@ -1,6 +1,10 @@
 import type { ICursor, IServerSentEvent } from '../tokens';
+import { parseObject } from './json';
 import { readGapExtent } from './overlap';
 import { numberIn, ownPosition, readyCursor } from './position';
+
+/** The id of an end. */
+const END = /-end-\d+$/;
 
 /** How far the reading of one stream has come. */
 export class Progress {
@@ -10,7 +14,11 @@ export class Progress {
   /** Something has been received, or told as missing. */
   take(event: IServerSentEvent): void {
     if (event.type === 'sse.ready') {
-      this._moveTo(readyCursor(event.data));
+      if (!this._isOver) {
+        this._moveTo(readyCursor(event.data));
+      }
+    } else if (event.type === 'sse.end') {
+      this._finish(event);
     } else if (event.type === 'sse.gap') {
       this._recount(event);
     } else if (!event.type.startsWith('sse.')) {
@@ -20,6 +28,9 @@ export class Progress {
 
   /** A position of a connection of many streams stands for all that came of this one, too. */
   cover(position: string): void {
+    if (this._isOver) {
+      return;
+    }
     const { n = null, beyond = 0 } = this.cursor ?? {};
     const number = n === null ? null : n + beyond;
     this.cursor = {
@@ -27,6 +38,19 @@ export class Progress {
       beyond: 0,
       n: number
     };
+  }
+
+  /** The end of a run that is for one connection alone: who comes back with another cursor begins another run. */
+  private _finish(end: IServerSentEvent): void {
+    const { cursor } = parseObject(end.data);
+    if (typeof cursor === 'string') {
+      this.cursor = { position: cursor, beyond: 0, n: null };
+    }
+  }
+
+  /** Whether such a run is over, and nothing came after it. */
+  private get _isOver(): boolean {
+    return this.cursor?.beyond === 0 && END.test(this.cursor.position);
   }
 
   private _count(id: string | null): void {

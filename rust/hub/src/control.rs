@@ -107,9 +107,10 @@ pub fn write_gap(out: &mut Vec<u8>, stream: &str, gap: &Gap, resumed: Option<&st
     write(out, "sse.gap", None, &data);
 }
 
-/// `sse.end` of a run.
-pub fn write_end(out: &mut Vec<u8>, stream: &Stream, end: &End, id: Option<&str>) {
-    let data = json!({
+/// `sse.end` of a run. `id`: of a connection of this stream alone; of one of several, with which a reader of a run of its own returns to
+/// no other, it is told as the cursor.
+pub fn write_end(out: &mut Vec<u8>, stream: &Stream, end: &End, is_single: bool, id: &str) {
+    let mut data = json!({
         "stream": &*stream.name,
         "reason": end.reason.as_str(),
         "status": end.error.as_ref().and_then(|error| error.get("status")),
@@ -117,7 +118,10 @@ pub fn write_end(out: &mut Vec<u8>, stream: &Stream, end: &End, id: Option<&str>
         "run": stream.run.number,
         "at": end.at,
     });
-    write(out, "sse.end", id, &data);
+    if stream.is_private() && !is_single {
+        data["cursor"] = json!(id);
+    }
+    write(out, "sse.end", is_single.then_some(id), &data);
 }
 
 /// `sse.end` of a stream that cannot be read, or of several that are not named: the connection stays open for the others, and for this

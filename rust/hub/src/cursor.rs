@@ -5,7 +5,7 @@ mod visit;
 
 use std::sync::Arc;
 
-use jupyter_sse_codec::Position;
+use jupyter_sse_codec::{Epoch, Position, end_id};
 use serde_json::json;
 
 use crate::clock::Now;
@@ -447,7 +447,8 @@ impl Cursor {
     pub(crate) fn tell_end(
         &mut self,
         stream: &Stream,
-        id: Option<&str>,
+        is_single: bool,
+        epoch: &Epoch,
         out: &mut Vec<u8>,
     ) -> bool {
         let RunState::Ended(end) = &stream.state else {
@@ -457,7 +458,8 @@ impl Cursor {
             return false;
         }
         self.ended_run = stream.run.number;
-        control::write_end(out, stream, end, id);
+        let id = end_id(*epoch, stream.end_number());
+        control::write_end(out, stream, end, is_single, &id);
         true
     }
 

@@ -9,7 +9,7 @@ mod visitor;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jupyter_sse_codec::{Position, end_id};
+use jupyter_sse_codec::Position;
 use serde_json::json;
 
 use crate::clock::{Now, millis};
@@ -466,9 +466,7 @@ impl Subscription {
             else {
                 continue;
             };
-            let id = (self.wants.single && stream.is_ended())
-                .then(|| end_id(*state.epoch(), stream.end_number()));
-            if cursor.tell_end(stream, id.as_deref(), out) {
+            if cursor.tell_end(stream, self.wants.single, state.epoch(), out) {
                 self.is_ended = self.wants.single;
             }
         }

@@ -134,12 +134,29 @@ impl State {
         caller: &Caller<'_>,
         now: u64,
     ) -> Result<Option<StreamKey>, Refusal> {
-        let Some((route, parameters)) = self.routes.find(caller.path) else {
+        let Some((route, _)) = self.routes.find(caller.path) else {
             return Ok(None);
         };
         if has_seen_end(caller.last_event_id, self.epoch(), route.serial) {
             return Err(Refusal::Ended);
         }
+        let entered = self.enter_visit(caller, now)?;
+        if let Some(key) = entered {
+            self.visits.begun_ever += 1;
+            self.begin(key);
+        }
+        Ok(entered)
+    }
+
+    /// The same of a reader for whom nothing is to run, as long as nobody opens the route again.
+    pub(crate) fn enter_visit(
+        &mut self,
+        caller: &Caller<'_>,
+        now: u64,
+    ) -> Result<Option<StreamKey>, Refusal> {
+        let Some((route, parameters)) = self.routes.find(caller.path) else {
+            return Ok(None);
+        };
         let link = route.owner.0;
         if self
             .visits
@@ -169,8 +186,6 @@ impl State {
         let key = self.add_private(stream);
         self.visits.all.insert(key, visit);
         self.visits.count_more(link);
-        self.visits.begun_ever += 1;
-        self.begin(key);
         Ok(Some(key))
     }
 

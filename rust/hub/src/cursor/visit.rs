@@ -30,9 +30,9 @@ impl Cursor {
         };
     }
 
-    /// There is no such stream, and its reader knows why.
-    pub(crate) fn hush(&mut self) {
-        self.gap = None;
-        self.told.get_or_insert_default().missing = true;
+    /// Its reader has seen the first run to its end.
+    pub(crate) fn has_seen_first_run(&mut self) {
+        self.ended_run = 1;
+        self.told.get_or_insert_default().run = 1;
     }
 }

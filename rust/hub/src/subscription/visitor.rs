@@ -1,5 +1,7 @@
 //! A reader of routes: the visits that it has begun, how far it has come in them, and that they end with it.
 
+use jupyter_sse_codec::EndReason;
+
 use super::Subscription;
 use crate::start::Start;
 use crate::state::{Refusal, State, StreamKey};
@@ -75,17 +77,26 @@ impl Subscription {
                 last_event_id: last_event_id.as_deref(),
                 is_awaited: self.wants.single && visitor.request.is_some(),
             };
-            let key = match state.begin_visit(&caller, now) {
+            let begun = state.begin_visit(&caller, now);
+            let has_seen_end = matches!(begun, Err(Refusal::Ended)) && !self.wants.single;
+            let key = match begun {
                 Ok(None) => continue,
                 Ok(Some(key)) => key,
                 Err(refusal) if self.wants.single => return Err(refusal),
-                Err(Refusal::Ended) => {
-                    cursor.hush();
-                    continue;
-                }
+                Err(Refusal::Ended) => match state.enter_visit(&caller, now) {
+                    Ok(Some(key)) => {
+                        state.end_run(key, EndReason::Done, None, now);
+                        key
+                    }
+                    Ok(None) => continue,
+                    Err(refusal) => state.refuse_visit(&cursor.name, &refusal, now),
+                },
                 Err(refusal) => state.refuse_visit(&cursor.name, &refusal, now),
             };
             cursor.visit(key);
+            if has_seen_end {
+                cursor.has_seen_first_run();
+            }
             visitor.visits.push(key);
         }
         Ok(())
