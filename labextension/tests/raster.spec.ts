@@ -70,6 +70,17 @@ describe('Raster', () => {
     }
   });
 
+  it('covers all points at the right edge, in the last column', () => {
+    const raster = drawn([
+      [8.5, 10],
+      [9.5, 10],
+      [10, 2],
+      [10, 18]
+    ]);
+    expect(rows(raster, 9)).toEqual([1, 19]);
+    expect(rows(raster, 8)).toEqual([9, 11]);
+  });
+
   it('breaks the line where a value is missing', () => {
     const raster = drawn([
       [1.5, 10],

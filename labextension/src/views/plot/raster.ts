@@ -67,8 +67,12 @@ export class Raster {
         i++;
         continue;
       }
-      const column = Math.floor(x[i] / columnWidth);
-      const end = (column + 1) * columnWidth;
+      // The right edge belongs to the last column: a picture that follows its stream ends there.
+      const isAtEdge = x[i] === area.x[1];
+      const column = isAtEdge
+        ? first + this.width - 1
+        : Math.floor(x[i] / columnWidth);
+      const end = (column + (isAtEdge ? 2 : 1)) * columnWidth;
       const entry = y[i];
       let low = entry;
       let high = entry;
@@ -91,6 +95,10 @@ export class Raster {
   /** Go on to a column, where the line comes in at `entry`; it may pass columns without points on its way. */
   private _join(column: number, entry: number): void {
     const steps = column - this._column;
+    if (steps === 0) {
+      this._widen(entry, entry);
+      return;
+    }
     if (!(steps > 0)) {
       this._end();
       this._begin(column, entry);
