@@ -64,6 +64,13 @@ describe('StreamModel', () => {
     expect(model.events).toBe(1);
   });
 
+  it('knows a run that takes place for this reader alone', () => {
+    model.receive([run(1)]);
+    expect(model.runInfo?.isOwn).toBe(false);
+    model.receive([control('run', { run: 2, kind: 'visit' })]);
+    expect(model.runInfo?.isOwn).toBe(true);
+  });
+
   it('fills a view that is opened late from what it kept', () => {
     model.receive([
       run(1),

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from e2e.conftest import NOTEBOOKS
 
@@ -38,6 +39,8 @@ def test_each_view_of_an_address_shows_a_run_of_its_own_over_the_browsers_one_co
         card = notebook.card(name).wait_until_shown()
         card.wait_for_events(20)
         assert card.kind == "plot"
+        # It ends when nobody reads it: there is nothing to stop.
+        expect(card.locator.get_by_role("button", name="Stop the stream")).to_have_count(0)
         dice, height = random.Random(name), 0.0
         for step, (_, data) in enumerate(card.data()[:20]):
             height += dice.gauss(0, wildness)

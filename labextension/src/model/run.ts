@@ -4,6 +4,8 @@ import { type Fields, isFields } from './value';
 /** One life of a producer, as `sse.run` tells it. */
 export interface IRun {
   readonly run: number | null;
+  /** Whether it takes place for this reader alone, and ends when it has left. */
+  readonly isOwn: boolean;
   readonly producer: {
     readonly kernel: string;
     readonly label: string;
@@ -38,6 +40,7 @@ export function readRun(data: Fields): IRun {
   const options = isFields(data.options) ? data.options : {};
   return {
     run: numberOf(data.run),
+    isOwn: data.kind === 'visit',
     producer: producer && {
       kernel: textOf(producer.kernel),
       label: textOf(producer.label)

@@ -194,6 +194,11 @@ export class Card extends Widget implements IViewHost, IPainter {
     this.refresh();
   }
 
+  /** A run that takes place for this reader alone ends when nobody reads it: there is nothing to stop. */
+  get canBeStopped(): boolean {
+    return this.model.runInfo?.isOwn !== true;
+  }
+
   get isInView(): boolean {
     return this._isOnScreen && this.isAttached;
   }
@@ -239,7 +244,8 @@ export class Card extends Widget implements IViewHost, IPainter {
       isPaused: this.isPaused,
       unseen: this.model.events - (this._pausedAt ?? 0),
       window: this.view?.windowMenu?.label ?? null,
-      isStopping: this._isStopping
+      isStopping: this._isStopping,
+      canBeStopped: this.canBeStopped
     });
     this._showSentence(status);
     this._footer.update(this.model);

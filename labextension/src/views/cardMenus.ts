@@ -81,7 +81,9 @@ export function chooseMore(card: Card, anchor: HTMLElement): void {
         });
       }
     },
-    ...(isNarrow ? [{ label: 'Stop Stream', run: () => void card.stop() }] : [])
+    ...(isNarrow && card.canBeStopped
+      ? [{ label: 'Stop Stream', run: () => void card.stop() }]
+      : [])
   ]);
 }
 

@@ -43,6 +43,8 @@ export interface IHeaderState {
   /** The window in use, or `null` for views without one. */
   readonly window: string | null;
   readonly isStopping: boolean;
+  /** Whether the stream is one that can be stopped: not a run for this reader alone. */
+  readonly canBeStopped: boolean;
 }
 
 /** What its buttons do; each gets the button to open a menu at. */
@@ -104,6 +106,7 @@ export class Header {
     setMenuLabel(this._window, state.window ?? '');
     const canStop = STOPPABLE.has(state.status.kind) && !state.isStopping;
     this._stop.disabled = !canStop;
+    this._stop.hidden = !state.canBeStopped;
   }
 
   private _showKind(kind: ViewKind): void {
