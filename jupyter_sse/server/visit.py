@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 HEAD_PATIENCE = 1.0
 """Seconds that the head of a response waits for the first thing that the generator does."""
 
-CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie", "x-xsrftoken"})
-"""Headers that no generator is shown: who has them can act as the reader."""
+CREDENTIALS = ("auth", "cookie", "credential", "jwt", "key", "password", "secret", "session", "token")
+"""What the names of headers have in them that no generator is shown: who has those can act as the reader.
+
+Jupyter's own, and those that proxies in front of it add, such as ``X-Forwarded-Access-Token``.
+"""
 
 NOT_FOR_GENERATORS = frozenset(
     {"token", "_xsrf", "stream", "last_event_id", "control", "ids", "slow", "conflate", "wait"}
@@ -126,5 +129,5 @@ def shown_headers(headers: HTTPHeaders) -> Iterator[tuple[str, str]]:
         if key == "referer":
             # A token may stand in its query.
             yield key, urlsplit(value)._replace(query="", fragment="").geturl()
-        elif key not in CREDENTIALS:
+        elif not any(word in key for word in CREDENTIALS):
             yield key, value

@@ -40,6 +40,8 @@ def test_generator_is_told_who_reads_and_no_credentials(site: Site, name: str) -
             "Last-Event-ID": "17",
             "Referer": "http://a/b?token=secret",
             "X-XSRFToken": "x",
+            "X-Forwarded-Access-Token": "secret",
+            "X-Api-Key": "secret",
         }
         generators.ask(
             f"/{name}/J%C3%B6rg%40home?q=1&q=2&token={site.server.token}&control=1",
