@@ -92,17 +92,28 @@ class PortableSockets:
             stream.set_close_callback(None)
         deadline = time.monotonic() + PATIENCE
         end = deadline + PATIENCE / 2
+        # What a pass has left unwritten goes into one write with what follows it.
+        unwritten = {reader: chunk for reader, chunk, _ in self._pieces}
+        for reader in unwritten:
+            self._hub.drained(reader)
         self._hub.let_go()
-        pieces = [*self._pieces, *self._hub.drain()]
+        told: set[int] = set()
+        pieces = self._hub.drain()
         while (pieces or self._unfinished) and time.monotonic() < deadline:
-            for piece in pieces:
-                if time.monotonic() < end:
-                    self._write(*piece)
+            for reader, chunk, is_last in pieces:
+                if reader not in told and time.monotonic() < end:
+                    # Closing takes longer than writing: it waits until all have their piece.
+                    self._write(reader, unwritten.pop(reader, b"") + chunk, is_last=False)
+                    if is_last:
+                        told.add(reader)
             pieces = self._hub.drain()
             if not pieces and self._unfinished:
                 await self._wait_for_a_reader(deadline)
         streams, self._streams = self._streams, {}
-        for stream in streams.values():
+        for reader, stream in streams.items():
+            if reader in told:
+                stream.close()
+                continue
             middle = self._reconnection_time
             say_and_close(stream, b"retry: %d\n\n" % randrange(middle // 2, middle * 3 // 2 + 1))  # noqa: S311
 
