@@ -53,6 +53,9 @@ def main() -> int:
     for name in chosen.part or USUAL_PARTS:
         try:
             parts[name] = measured(name, setting)
+            if not chosen.quick:
+                # At once: a run that is cut short leaves what it has found.
+                write(chosen.output, name, parts[name], about)
         except (RuntimeError, OSError) as failure:
             failures[name] = str(failure)
             print(f"{name} could not be measured: {failure}", flush=True)
@@ -60,7 +63,7 @@ def main() -> int:
     if len(parts) > 1:
         print(f"\n{table([*rows, *(Row(name, measured=f'failed: {why[:60]}') for name, why in failures.items())])}")
     if not chosen.quick:
-        write(chosen.output, about | {"peers": environment.versions()}, parts)
+        print(f"\nwritten to {chosen.output}")
     return len(failures)
 
 
@@ -102,15 +105,13 @@ def signature(about: dict[str, Any]) -> str:
     )
 
 
-def write(folder: Path, about: dict[str, Any], parts: dict[str, Part]) -> None:
-    """Write the figures of each part and its charts, machine and date in each file."""
+def write(folder: Path, name: str, part: Part, about: dict[str, Any]) -> None:
+    """Write the figures of a part and its charts, machine and date in each file."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, part in parts.items():
-        figures = {"machine": about, **part.as_json()}
-        folder.joinpath(f"{name}.json").write_text(json.dumps(figures, indent=1, default=str) + "\n")
-        for file, svg in part.charts.items():
-            folder.joinpath(file).write_text(signed(svg, signature(about)))
-    print(f"\nwritten to {folder}")
+    figures = {"machine": about | {"peers": environment.versions()}, **part.as_json()}
+    folder.joinpath(f"{name}.json").write_text(json.dumps(figures, indent=1, default=str) + "\n")
+    for file, svg in part.charts.items():
+        folder.joinpath(file).write_text(signed(svg, signature(about)))
 
 
 if __name__ == "__main__":
