@@ -17,8 +17,7 @@ from urllib.parse import urlencode
 
 import pytest
 from clients.event_source import HERE as CLIENTS
-from e2e.browser import CHROMIUM_ARGUMENTS, chromium_path
-from playwright.sync_api import sync_playwright
+from e2e.browser import chromium
 from running_server import TIMEOUT, JupyterServer
 
 from jupyter_sse._rust import Link
@@ -70,14 +69,12 @@ def run_page(server: JupyterServer, folder: Path, code: str) -> str:
     link.close()
     site = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=folder))
     threading.Thread(target=site.serve_forever, daemon=True).start()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page()
         query = urlencode({"server": server.url.rstrip("/"), "token": token})
         page.goto(f"http://localhost:{site.server_port}/page.html?{query}")
         page.wait_for_function("document.getElementById('log').textContent.includes('closed')")
         shown = page.text_content("#log")
-        browser.close()
     site.shutdown()
     site.server_close()
     return shown

@@ -18,8 +18,7 @@ import httpx_sse
 import pytest
 from clients.event_source import OPEN, NodeEventSource, note
 from clients.record import Record
-from e2e.browser import CHROMIUM_ARGUMENTS, chromium_path
-from playwright.sync_api import sync_playwright
+from e2e.browser import chromium
 from running_server import TIMEOUT, Reader, free_port, wait_until
 
 if TYPE_CHECKING:
@@ -153,13 +152,11 @@ def test_nodes_eventsource_stops_after_the_end_of_the_generator(app: App, tmp_pa
 
 def test_browsers_eventsource_comes_back_with_its_id_and_stops_after_the_end(app: App):
     """Every connection lasts 0.3 s at most; what it misses it gets by its id, and the 204 stops it."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page()
         page.goto(f"{app.url}marks")
         assert note_until(page, f"{app.url}headed", lambda record: record.is_over).connections == 1
         aged = note_until(page, f"{app.url}aged", lambda record: record.connections >= 3)
-        browser.close()
     numbers = aged.numbers()
     assert len(numbers) > 30
     assert numbers == list(range(1, len(numbers) + 1))

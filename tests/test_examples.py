@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from clients.event_source import NodeEventSource
-from e2e.browser import CHROMIUM_ARGUMENTS, chromium_path
-from playwright.sync_api import sync_playwright
+from e2e.browser import chromium
 from running_server import TIMEOUT, JupyterServer, free_port, wait_until
 
 import jupyter_sse as sse
@@ -256,8 +255,7 @@ class Countdown:
 
 
 def test_page_of_the_plain_application_counts_down_in_a_browser_and_stops(countdown: str):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page()
         asked: list[int] = []
         page.on("response", lambda answer: "countdown" in answer.url and asked.append(answer.status))
@@ -265,7 +263,6 @@ def test_page_of_the_plain_application_counts_down_in_a_browser_and_stops(countd
         page.wait_for_function("Number(document.getElementById('left').textContent) < 10")
         page.wait_for_function("document.getElementById('left').textContent === 'done'")
         page.wait_for_function("source.readyState === EventSource.CLOSED")
-        browser.close()
     assert asked == [200, 204]
 
 

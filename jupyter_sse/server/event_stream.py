@@ -19,7 +19,7 @@ from tornado.log import app_log
 from jupyter_sse._rust import MAX_EVENT_BYTES, encode
 from jupyter_sse.error import HTTPError
 from jupyter_sse.failure import describe
-from jupyter_sse.server.handover import response_head
+from jupyter_sse.server.handover import response_head, set_stream_headers
 from jupyter_sse.server.outgoing import Outgoing
 from jupyter_sse.server.reader_run import ReaderRun
 from jupyter_sse.server.refusal import Refusal, plain_refusal
@@ -150,7 +150,7 @@ class EventStreamHandler(web.RequestHandler):
     async def head(self, *path_args: str, **path_kwargs: str) -> None:  # noqa: ARG002 - Tornado's
         """Answer as GET would, without running the generator."""
         if not self._has_seen_end():
-            self.set_stream_headers()
+            set_stream_headers(self)
             await self.flush()
 
     async def respond(self, *path_args: str, **path_kwargs: str) -> None:
@@ -158,7 +158,7 @@ class EventStreamHandler(web.RequestHandler):
         await self.check_access()
         if self._has_seen_end():
             return
-        self.set_stream_headers()
+        set_stream_headers(self)
         run = self._run = ReaderRun(self._events(*path_args, **path_kwargs), self.max_event_bytes)
         runs = self.settings.setdefault(RUNS, set())
         runs.add(run)
@@ -171,14 +171,6 @@ class EventStreamHandler(web.RequestHandler):
                 await self._deliver(run)
         finally:
             run.stop()
-
-    def set_stream_headers(self) -> None:
-        """Set the headers of a stream; ``no-transform`` and ``X-Accel-Buffering`` are for proxies."""
-        self.set_status(200)
-        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
-        self.set_header("Cache-Control", "no-store, no-transform")
-        self.set_header("X-Accel-Buffering", "no")
-        self.set_header("Connection", "close")
 
     def describe_error(self, error: BaseException) -> dict[str, str]:
         """Return what readers are told of an exception: its type and message, shortened. Override it to say less."""

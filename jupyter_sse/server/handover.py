@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING
 from tornado.iostream import IOStream, SSLIOStream
 
 if TYPE_CHECKING:
+    from tornado.web import RequestHandler
+
     from jupyter_sse._rust import Subscription
     from jupyter_sse.server.stream import StreamHandler
 
 NOT_OF_A_STREAM = frozenset({"content-length", "set-cookie", "transfer-encoding"})
 """Headers that a stream's head never has. A cookie of Jupyter's is a full login; the body ends with the connection."""
+
+
+def set_stream_headers(handler: RequestHandler) -> None:
+    """Set the headers of a stream; ``no-transform`` and ``X-Accel-Buffering`` are for proxies."""
+    handler.set_status(200)
+    handler.set_header("Content-Type", "text/event-stream; charset=utf-8")
+    handler.set_header("Cache-Control", "no-store, no-transform")
+    handler.set_header("X-Accel-Buffering", "no")
+    handler.set_header("Connection", "close")
 
 
 def response_head(handler: StreamHandler) -> bytes:

@@ -90,6 +90,17 @@ class PortableSockets:
         for stream in self._streams.values():
             # Nobody has to be told of the end, and thousands are to be closed at once.
             stream.set_close_callback(None)
+        told = await self._write_last_pieces()
+        streams, self._streams = self._streams, {}
+        for reader, stream in streams.items():
+            if reader in told:
+                stream.close()
+                continue
+            middle = self._reconnection_time
+            say_and_close(stream, b"retry: %d\n\n" % randrange(middle // 2, middle * 3 // 2 + 1))  # noqa: S311
+
+    async def _write_last_pieces(self) -> set[int]:
+        """Write to all; return those who have been given all there is, a time to come back among it."""
         deadline = time.monotonic() + PATIENCE
         end = deadline + PATIENCE / 2
         # What a pass has left unwritten goes into one write with what follows it.
@@ -109,13 +120,7 @@ class PortableSockets:
             pieces = self._hub.drain()
             if not pieces and self._unfinished:
                 await self._wait_for_a_reader(deadline)
-        streams, self._streams = self._streams, {}
-        for reader, stream in streams.items():
-            if reader in told:
-                stream.close()
-                continue
-            middle = self._reconnection_time
-            say_and_close(stream, b"retry: %d\n\n" % randrange(middle // 2, middle * 3 // 2 + 1))  # noqa: S311
+        return told
 
     async def _wait_for_a_reader(self, deadline: float) -> None:
         """Wait until some reader has taken all that it was given, or until ``deadline``."""

@@ -13,7 +13,7 @@ from tornado import web
 
 from jupyter_sse.error import StreamEndedError, UnknownStreamError
 from jupyter_sse.server.handler import RESOURCE, SSEHandler
-from jupyter_sse.server.handover import hand_over, response_head
+from jupyter_sse.server.handover import hand_over, response_head, set_stream_headers
 from jupyter_sse.server.identity import stream_token
 from jupyter_sse.server.refusal import Refusal
 from jupyter_sse.server.visit import describe_request
@@ -115,7 +115,7 @@ class StreamHandler(SSEHandler):
         except StreamEndedError:
             self.answer_nothing()
             return
-        self.set_stream_headers()
+        set_stream_headers(self)
         try:
             if subscription.visits and spec is not None:
                 await self.service.arrivals.begin(self, subscription)
@@ -132,7 +132,7 @@ class StreamHandler(SSEHandler):
         for name in self.requested_names() if self.require_specs() else ():
             if spec is not None and not self.flag("wait") and not self.service.hub.can_be_read(name):
                 raise UnknownStreamError(f"expected the name of a stream on this server, got {name!r}")
-        self.set_stream_headers()
+        set_stream_headers(self)
         await self.flush()
 
     def require_specs(self) -> list[str]:
@@ -207,14 +207,6 @@ class StreamHandler(SSEHandler):
             expected = f"{name}=<seconds> in the address, from 0.001 to {most:,}"
             raise Refusal(400, f"expected {expected}, got {name}={value[:40]!r}", "query")
         return float(value)
-
-    def set_stream_headers(self) -> None:
-        """Set the headers of a stream; ``no-transform`` and ``X-Accel-Buffering`` are for proxies."""
-        self.set_status(200)
-        self.set_header("Content-Type", "text/event-stream; charset=utf-8")
-        self.set_header("Cache-Control", "no-store, no-transform")
-        self.set_header("X-Accel-Buffering", "no")
-        self.set_header("Connection", "close")
 
 
 class SingleStreamHandler(StreamHandler):

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 from running_server import JupyterServer
 
-from e2e.browser import CHROMIUM_ARGUMENTS, chromium_path
+from e2e.browser import chromium
 from e2e.lab import Lab
 from e2e.notebook import write_notebook
 from e2e.screenshot import Screenshots
@@ -24,6 +23,8 @@ from e2e.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -57,10 +58,8 @@ def lab_server() -> Iterator[JupyterServer]:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.hookimpl(wrapper=True)
