@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
@@ -373,3 +374,86 @@ class TestPauses:
         reconnection = Reconnection()
         reconnection.tell(0)
         assert reconnection.next_pause() > 0
+
+
+class TestSubscribeByAddress:
+    """Over HTTP, from a real server."""
+
+    def test_a_connection_that_breaks_is_made_again_and_loses_nothing(self) -> None:
+        running = JupyterServer("--SSEApp.max_stream_age=1", "--SSEApp.reconnection_time=50").start()
+        try:
+            running.publish("broken", 0)
+            got: list[str] = []
+            subscription = sse.subscribe(f"{running.url}sse/broken", token=running.token)
+            reader = threading.Thread(target=lambda: got.extend(event.data for event in subscription), daemon=True)
+            reader.start()
+            for i in range(1, 40):
+                running.publish("broken", i)
+                wait_until(lambda i=i: len(got) == i + 1, f"event {i}")
+                # Two connections' lives, and some.
+                threading.Event().wait(0.06)
+            assert got == [str(i) for i in range(40)]
+            running.client.delete("api/sse/streams/broken")
+            reader.join(30)
+            assert not reader.is_alive()
+        finally:
+            running.stop()
+
+    async def test_async_iteration_over_an_address(self, server: JupyterServer) -> None:
+        server.publish("addressed", 1, 2, 3)
+        server.client.delete("api/sse/streams/addressed")
+        subscription = sse.subscribe(f"{server.url}sse/addressed", token=server.token)
+        assert [event.data async for event in subscription] == ["1", "2", "3"]
+
+    def test_goes_on_after_an_id_of_any_text(self, server: JupyterServer) -> None:
+        for text in ("grün", "日本", "a\u2028b"):
+            server.publish("any-id", {"data": 1, "id": text}, {"data": 2})
+            subscription = sse.subscribe(f"{server.url}sse/any-id", token=server.token, last_event_id=text)
+            assert next(iter(subscription)).data == "2"
+
+    @pytest.mark.parametrize("data", ["x", "[]", "5", "[" * 100_000])
+    def test_another_servers_own_type_is_an_event_and_no_end(self, data: str) -> None:
+        answer = f"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: sse.end\ndata: {data}\n\n"
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def serve() -> None:
+                with listening.accept()[0] as connection:
+                    connection.recv(65_536)
+                    connection.sendall(answer.encode())
+
+            threading.Thread(target=serve, daemon=True).start()
+            subscription = sse.subscribe(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+            assert next(iter(subscription)).data == data
+            assert subscription.end is None
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_of_a_refusal_no_more_is_read_than_its_message_needs(self, is_async: bool) -> None:
+        sent = []
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def serve() -> None:
+                with listening.accept()[0] as connection, contextlib.suppress(ConnectionError):
+                    connection.recv(65_536)
+                    connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\n\r\n")
+                    while len(sent) < 1_000:
+                        connection.sendall(b"x" * 100_000)
+                        sent.append(1)
+
+            server = threading.Thread(target=serve, daemon=True)
+            server.start()
+            events = sse.subscribe(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+            with pytest.raises(LinkError, match="Forbidden"):
+                asyncio.run(anext(aiter(events))) if is_async else next(iter(events))
+            server.join(30)
+        # The rest is what lay in buffers on the way.
+        assert len(sent) < 200
+
+    def test_what_cannot_be_read_is_an_error(self, server: JupyterServer) -> None:
+        with pytest.raises(UnknownStreamError):
+            next(iter(sse.subscribe(f"{server.url}sse/nothing-here", token=server.token)))
+        with pytest.raises(sse.SSEError, match="40[13]"):
+            next(iter(sse.subscribe(f"{server.url}sse/nothing-here", token="wrong")))
+        with pytest.raises(sse.SSEError, match="text/event-stream"):
+            next(iter(sse.subscribe(f"{server.url}api/status", token=server.token)))
+        with pytest.raises(sse.SSEError, match="cannot be reached"):
+            next(iter(sse.subscribe("http://127.0.0.1:9/sse/x")))
