@@ -11,6 +11,12 @@ const numbers = (count: number): string =>
   JSON.stringify(
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`v${i}`, i]))
   );
+const lists = (count: number, length: number): string =>
+  JSON.stringify(
+    Object.fromEntries(
+      Array.from({ length: count }, (_, i) => [`v${i}`, Array(length).fill(i)])
+    )
+  );
 
 /** The table of rules: data, and the view that the first event of a run gets. */
 const RULES: [rule: number, data: string, kind: string][] = [
@@ -63,12 +69,31 @@ const RULES: [rule: number, data: string, kind: string][] = [
   [10, numbers(40), 'plot'],
   [10, numbers(41), 'table'],
   [10, '{"loss": 0.3, "hidden": [1, 2]}', 'plot'],
-  [11, '{"step": 7}', 'table'],
-  [11, '{"order": "A-1", "state": "paid", "city": "Bern"}', 'table'],
-  [11, '{"ok": true}', 'table'],
-  [12, '{}', 'raw'],
-  [12, '{"a": [1, 2]}', 'raw'],
-  [12, '{"a": {"b": {"c": 1}}}', 'raw']
+  [11, '{"a": [1, 2]}', 'plot'],
+  [11, '{"t": [0, 0.1], "voltage": [1.5, null], "current": [2, 3]}', 'plot'],
+  [11, '{"time": ["2026-11-22T14:03:22Z", null], "a": [1, 2]}', 'plot'],
+  [11, '{"train": {"step": [1, 2], "loss": [3, 4]}, "epoch": 3}', 'plot'],
+  [11, '{"a": [1, 2], "ok": true, "unit": "V", "note": null}', 'plot'],
+  [11, '{"channel": "left", "a": [1, 2], "unit": "V"}', 'plot'],
+  [11, lists(40, 2), 'plot'],
+  [11, lists(41, 2), 'raw'],
+  [11, '{"a": [1, 2], "b": "x", "c": "y", "d": "z"}', 'raw'],
+  [11, '{"a": [1, 2], "b": [1, 2, 3]}', 'raw'],
+  [11, '{"t": [0, 1, 2], "a": [1, 2]}', 'raw'],
+  [11, '{"a": [1]}', 'raw'],
+  [11, '{"a": []}', 'raw'],
+  [11, '{"a": [null, null]}', 'raw'],
+  [11, '{"a": [true, false]}', 'raw'],
+  [11, '{"a": [1, "x"]}', 'raw'],
+  [11, '{"a": [1, 2], "b": ["x", "y"]}', 'raw'],
+  [11, '{"a": [1, 2], "b": [{}, {}]}', 'raw'],
+  [11, '{"t": [0, 1], "step": [1, 2]}', 'raw'],
+  [11, '{"msg": "boxes", "box": [1, 2, 3, 4]}', 'log'],
+  [12, '{"step": 7}', 'table'],
+  [12, '{"order": "A-1", "state": "paid", "city": "Bern"}', 'table'],
+  [12, '{"ok": true}', 'table'],
+  [13, '{}', 'raw'],
+  [13, '{"a": {"b": {"c": 1}}}', 'raw']
 ];
 
 describe('suggestKind', () => {
@@ -133,6 +158,11 @@ describe('KindChooser', () => {
       (_, i) => `{"id":"room ${i % 4}","temp":1}`
     );
     expect(choose(...rooms).kind).toBe('plot');
+    const shots = Array.from(
+      { length: 12 },
+      (_, i) => `{"id":"A${i}","v":[1,2]}`
+    );
+    expect(choose(...shots).kind).toBe('table');
   });
 
   it('never changes by itself later, but hints', () => {

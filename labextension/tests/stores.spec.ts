@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { pointsIn } from '../src/model/block';
 import { BoundedList } from '../src/model/boundedList';
 import type { IEvent } from '../src/model/event';
 import { LogStore } from '../src/model/logStore';
@@ -11,6 +12,7 @@ import { cellOf, TableStore } from '../src/model/tableStore';
 import { readValue } from '../src/model/value';
 
 let ordinal = 0;
+let lastPoint = 0;
 
 function feed(
   store: { append: PlotStore['append'] },
@@ -18,15 +20,18 @@ function feed(
 ): void {
   for (const one of data) {
     const text = typeof one === 'string' ? one : JSON.stringify(one);
+    const value = readValue(text);
     ordinal++;
+    lastPoint += pointsIn(value);
     const event: IEvent = {
       ordinal,
+      lastPoint,
       at: 1000 * ordinal,
       type: 'message',
       id: null,
       data: text
     };
-    store.append(event, readValue(text));
+    store.append(event, value);
   }
 }
 
@@ -70,6 +75,48 @@ describe('Points', () => {
     expect(points.indexOf(4)).toBe(1);
     expect(points.indexOf(4.5)).toBe(2);
     expect(points.indexOf(9)).toBe(3);
+  });
+
+  it('takes many at once as it takes them one by one', () => {
+    const many = Float64Array.from({ length: 700 }, (_, i) => i);
+    // One by one, all in a row, all late, and more than there is room for.
+    for (const [limit, shifts] of [
+      [1_000, [0, 699, 700, 1_400]],
+      [1_000, [0, 350, 100]],
+      [300, [0, 700, 1_400]],
+      [1, [0, 700]]
+    ] as const) {
+      const atOnce = new Points(limit);
+      const single = new Points(limit);
+      for (const shift of shifts) {
+        const x = many.map(at => at + shift);
+        const y = many.map(at => (at % 7 === 0 ? NaN : at - shift));
+        atOnce.pushAll(x, y);
+        x.forEach((at, i) => single.push(at, y[i]));
+      }
+      expect(xy(atOnce)).toEqual(xy(single));
+    }
+  });
+
+  it('keeps no more room for many at once than for one by one', () => {
+    const points = new Points(1_000);
+    const many = new Float64Array(600);
+    for (let i = 0; i < 100; i++) {
+      points.pushAll(many.fill(i), many);
+    }
+    expect(points.length).toBe(1_000);
+    expect(points.x.buffer.byteLength).toBeLessThanOrEqual(1_500 * 8);
+  });
+
+  it('stands still while many come at once', () => {
+    const points = new Points(1_000);
+    const many = new Float64Array(300);
+    points.pushAll(many, many);
+    const still = points.still();
+    for (let i = 1; i < 20; i++) {
+      points.pushAll(many.fill(i), many);
+    }
+    expect(xy(still)).toEqual([Array(300).fill(0), Array(300).fill(0)]);
   });
 
   it('knows the newest number across breaks', () => {
@@ -155,6 +202,18 @@ describe('PlotStore', () => {
     ]);
   });
 
+  it('does not mix a named line with the counters beside it', () => {
+    const store = new PlotStore('@n', 100);
+    feed(store, { sensor: 'a', temp: 1, epoch: 2 });
+    feed(store, { sensor: 'b', temp: [1, 2], epoch: [3, 4] });
+    expect(store.series.map(one => one.name)).toEqual([
+      'a',
+      'a epoch',
+      'b',
+      'b epoch'
+    ]);
+  });
+
   it('names the lines of a list by their index and of a number "value"', () => {
     const lists = new PlotStore(null, 100);
     feed(lists, '[1, 2]');
@@ -200,6 +259,152 @@ describe('PlotStore', () => {
       [1, 1, 5],
       [1, NaN, 5]
     ]);
+  });
+
+  it('makes a line of each list, over the list that is x', () => {
+    const store = new PlotStore(null, 100);
+    feed(
+      store,
+      { t: [0, 0.5], voltage: [1, 2], dc: { current: [3, 4] }, gain: 9 },
+      { t: [1, 1.5], voltage: [5, 6], dc: { current: [7, 8] }, gain: 9 }
+    );
+    expect(store.axis).toEqual({ kind: 'number', key: 't' });
+    expect(store.series.map(one => one.name)).toEqual([
+      'voltage',
+      'dc.current'
+    ]);
+    expect(xy(store.find('voltage')!.points)).toEqual([
+      [0, 0.5, 1, 1.5],
+      [1, 2, 5, 6]
+    ]);
+    expect(store.lastX).toBe(1.5);
+  });
+
+  it('counts the points of lists that have no x, and those between', () => {
+    lastPoint = 0;
+    const store = new PlotStore(null, 100);
+    feed(store, { v: [10, 20, 30] }, { v: 40 }, { v: [50] }, 'a text', '5');
+    expect(store.axis).toEqual({ kind: 'point' });
+    expect(xy(store.find('v')!.points)).toEqual([
+      [1, 2, 3, 4, 5],
+      [10, 20, 30, 40, 50]
+    ]);
+    expect(store.find('value')!.points.lastX).toBe(6);
+  });
+
+  it('sets lists that come after numbers of one point where those stand', () => {
+    ordinal = 0;
+    const store = new PlotStore(null, 100);
+    feed(store, { v: 1 }, { v: [2, 3] }, { v: 4 });
+    expect(store.axis).toEqual({ kind: 'append' });
+    expect(xy(store.find('v')!.points)).toEqual([
+      [1000, 2000, 2000, 3000],
+      [1, 2, 3, 4]
+    ]);
+  });
+
+  it('draws the numbers beside lists of which none is an x, unless one is wanted', () => {
+    const event = { loss: 0.3, weights: [1, 2], at: [5, 6] };
+    const asOnePoint = new PlotStore(null, 100);
+    feed(asOnePoint, event);
+    expect(asOnePoint.series.map(one => one.name)).toEqual(['loss']);
+    const wanted = new PlotStore('at', 100);
+    feed(wanted, event);
+    expect(wanted.series.map(one => one.name)).toEqual(['weights']);
+    expect(wanted.axis).toEqual({ kind: 'number', key: 'at' });
+  });
+
+  it('draws nothing of lists that differ in length or hold anything else', () => {
+    const store = new PlotStore(null, 100);
+    feed(store, { a: [1, 2], b: [1] }, { a: [1, 'x'] }, { a: [1, [2]] });
+    expect(store.series).toEqual([]);
+  });
+
+  it('breaks the line at what is missing in a list, and where a whole list is', () => {
+    lastPoint = 0;
+    const store = new PlotStore(null, 100);
+    feed(store, '{"a":[1,null,1e400]}', { a: [null, null], b: [null, null] });
+    expect(xy(store.series[0].points)).toEqual([
+      [1, 2, 3, 4, 5],
+      [1, NaN, NaN, NaN, NaN]
+    ]);
+    expect(store.series.length).toBe(1);
+  });
+
+  it('marks the other counters among the lists', () => {
+    const store = new PlotStore(null, 100);
+    feed(store, { step: [1, 2], epoch: [1, 1], loss: [3, 2] });
+    expect(store.series.map(one => [one.name, one.isCounter])).toEqual([
+      ['epoch', true],
+      ['loss', false]
+    ]);
+  });
+
+  it('makes a line of the lists of each name', () => {
+    const store = new PlotStore(null, 100);
+    feed(
+      store,
+      { channel: 'a', t: [0, 1], v: [1, 2] },
+      { channel: 'b', t: [0, 1], v: [3, 4] },
+      { channel: 'a', t: [2, 3], v: [5, 6], w: [7, 8] }
+    );
+    expect(store.series.map(one => one.name)).toEqual(['a', 'b', 'a v', 'a w']);
+  });
+
+  it('starts a new pass where x goes back, at a list or within', () => {
+    const store = new PlotStore(null, 100);
+    feed(
+      store,
+      { i: [0, 1, 2], v: [1, 2, 3] },
+      { i: [0, 1], v: [4, 5] },
+      { i: [2, 3, 0, 1], v: [6, 7, 8, 9] }
+    );
+    const [series] = store.series;
+    expect(xy(series.points)).toEqual([
+      [0, 1],
+      [8, 9]
+    ]);
+    expect(series.past.map(xy)).toEqual([
+      [
+        [0, 1, 2],
+        [1, 2, 3]
+      ],
+      [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7]
+      ]
+    ]);
+    expect(store.lastX).toBe(3);
+  });
+
+  it('sorts in the lists that come late', () => {
+    const store = new PlotStore(null, 100);
+    feed(store, { i: [0, 1, 4, 5], v: [0, 1, 4, 5] }, { i: [2, 3], v: [2, 3] });
+    const sorted = [0, 1, 2, 3, 4, 5];
+    expect(xy(store.series[0].points)).toEqual([sorted, sorted]);
+    expect(store.series[0].past).toEqual([]);
+  });
+
+  it('ends a gap at the first point of the lists after it', () => {
+    const store = new PlotStore(null, 100);
+    feed(store, { x: [1, 2], v: [1, 2] });
+    const gap = { reason: 'evicted', count: 3, after: 1 };
+    store.gap(gap);
+    feed(store, { x: [5, 6, 7], v: [5, 6, 7] });
+    expect(store.gaps).toEqual([{ from: 2, to: 5, gap }]);
+    expect(xy(store.series[0].points)).toEqual([
+      [1, 2, 2, 5, 6, 7],
+      [1, 2, NaN, 5, 6, 7]
+    ]);
+  });
+
+  it('sets a flag at the newest point of the lists before it', () => {
+    lastPoint = 0;
+    const store = new PlotStore(null, 100);
+    feed(store, { v: [1, 2, 3] });
+    const event = { ordinal: 9, lastPoint, at: 9, id: null, data: 'hot' };
+    store.flag({ ...event, type: 'warning' }, 'hot');
+    expect(store.flags).toEqual([{ x: 3, type: 'warning', text: 'hot' }]);
   });
 
   it('keeps at most a thousand lines and two million values', () => {

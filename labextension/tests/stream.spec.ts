@@ -80,6 +80,18 @@ describe('StreamModel', () => {
     expect(plot.gaps[0]).toMatchObject({ from: 1, to: 3 });
   });
 
+  it('counts the points of lists from the start of the run, also for a view that is opened late', () => {
+    const before = event({ v: [1, 2, 3], pad: 'x'.repeat(9 * 1024 * 1024) });
+    model.receive([run(1), before, event('hot', 'warning'), event('a text')]);
+    model.receive([event({ v: [4, 5] }), event({ v: 6 }), before]);
+    expect(model.holdsBlocks).toBe(true);
+    // The first event is no longer kept.
+    const plot = model.plot(null);
+    expect([...plot.series[0].points.x]).toEqual([4, 5, 6, 7, 8, 9]);
+    model.receive([run(2), event({ v: [7, 8] })]);
+    expect([...plot.series[0].points.x]).toEqual([1, 2]);
+  });
+
   it('keeps the stores of open views up to date', () => {
     const { log, table } = model;
     const plot = model.plot('@n');

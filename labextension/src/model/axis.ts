@@ -1,4 +1,6 @@
-import { type Fields, isNumber } from './value';
+import type { IEvent } from './event';
+import { isNumber } from './number';
+import type { Fields } from './value';
 
 /** What a plot's x axis counts. */
 export type XAxis =
@@ -6,6 +8,8 @@ export type XAxis =
   | { readonly kind: 'append' }
   /** The event's number within its run. */
   | { readonly kind: 'ordinal' }
+  /** The point's number within the run: what events that hold many points are drawn over. */
+  | { readonly kind: 'point' }
   /** A field that holds a point in time; `isLocal` when it names no zone. */
   | { readonly kind: 'time'; readonly key: string; readonly isLocal: boolean }
   | { readonly kind: 'number'; readonly key: string };
@@ -13,6 +17,7 @@ export type XAxis =
 /** Names for the axes that are no field of the event, as `view.x` gives them. */
 export const APPEND_TIME = '@time';
 export const ORDINAL = '@n';
+export const POINT = '@point';
 
 const STEP_KEYS = [
   'step',
@@ -33,7 +38,8 @@ const TIME_KEYS = [
   'date',
   '@timestamp'
 ];
-const X_KEYS = ['x', ...STEP_KEYS, ...TIME_KEYS];
+/** The fields that the rules take for x, the first that there is before the others. */
+export const X_KEYS: readonly string[] = ['x', ...STEP_KEYS, ...TIME_KEYS];
 const IS_X_KEY = new Set(X_KEYS);
 
 /** Whether the rules take this field for x rather than for a value. */
@@ -45,22 +51,35 @@ export function isXKey(key: string): boolean {
  * Choose the x axis for events like this one.
  *
  * @param fields - a flattened event
- * @param wanted - the user's choice: a field, {@link APPEND_TIME}, {@link ORDINAL}, or `null`
+ * @param wanted - the user's choice: a field, {@link APPEND_TIME}, {@link ORDINAL}, {@link POINT}, or `null`
+ * @param isBlock - whether x is a list as well; without one the time would put all points on one spot
  */
-export function chooseAxis(fields: Fields, wanted: string | null): XAxis {
+export function chooseAxis(
+  fields: Fields,
+  wanted: string | null,
+  isBlock = false
+): XAxis {
   if (wanted === APPEND_TIME) {
     return { kind: 'append' };
   }
   if (wanted === ORDINAL) {
     return { kind: 'ordinal' };
   }
+  if (wanted === POINT) {
+    return { kind: 'point' };
+  }
   for (const key of wanted === null ? X_KEYS : [wanted]) {
-    const axis = axisOf(key, fields[key]);
+    const axis = axisOf(key, isBlock ? sampleOf(fields[key]) : fields[key]);
     if (axis !== null) {
       return axis;
     }
   }
-  return { kind: 'append' };
+  return { kind: isBlock ? 'point' : 'append' };
+}
+
+/** The first item of a list that is there. */
+function sampleOf(list: unknown): unknown {
+  return Array.isArray(list) ? list.find(item => item !== null) : undefined;
 }
 
 function axisOf(key: string, value: unknown): XAxis | null {
@@ -79,30 +98,62 @@ function axisOf(key: string, value: unknown): XAxis | null {
     : { kind: 'number', key };
 }
 
+/** Where an event stands on the axes that are no field of it. */
+export type Place = Pick<IEvent, 'at' | 'ordinal' | 'lastPoint'>;
+
 /**
  * The event's x on this axis.
  *
- * @param at - when the event was appended, unix ms
- * @param ordinal - the event's number within its run, from 1
  * @returns `null` when the event has none
  */
-export function xOf(
-  axis: XAxis,
-  fields: Fields,
-  at: number,
-  ordinal: number
-): number | null {
+export function xOf(axis: XAxis, fields: Fields, place: Place): number | null {
   switch (axis.kind) {
     case 'append':
-      return at;
+      return place.at;
     case 'ordinal':
-      return ordinal;
+      return place.ordinal;
+    case 'point':
+      return place.lastPoint;
     case 'time':
       return parseTime(fields[axis.key]);
     case 'number': {
       const value = fields[axis.key];
       return isNumber(value) ? value : null;
     }
+  }
+}
+
+/**
+ * The x of each point of a block on this axis.
+ *
+ * @param before - the x of a point that has none, where no other is before it
+ * @param xs - filled; as many as the block has points
+ */
+export function fillXs(
+  axis: XAxis,
+  fields: Fields,
+  place: Place,
+  before: number,
+  xs: Float64Array
+): void {
+  if (axis.kind === 'point') {
+    const first = place.lastPoint - xs.length + 1;
+    for (let i = 0; i < xs.length; i++) {
+      xs[i] = first + i;
+    }
+    return;
+  }
+  const list = 'key' in axis ? fields[axis.key] : null;
+  if (!Array.isArray(list)) {
+    xs.fill(xOf(axis, fields, place) ?? before);
+    return;
+  }
+  const isTime = axis.kind === 'time';
+  let x = before;
+  for (let i = 0; i < xs.length; i++) {
+    const item: unknown = list[i];
+    x = (isTime ? parseTime(item) : isNumber(item) ? item : null) ?? x;
+    xs[i] = x;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { SuggestedKind } from '../tokens';
 import { nameKey, suggestKind } from './kind';
-import { flatten, isFields, type Value } from './value';
+import type { Value } from './value';
 
 const REVISE_EVENTS = 20;
 const REVISE_MS = 2_000;
@@ -75,10 +75,11 @@ export class KindChooser {
     if (this._events > REVISE_EVENTS || value.kind === 'text') {
       return this._hasOnlyNewNames;
     }
-    const fields = isFields(value.value) ? flatten(value.value) : {};
-    const key = nameKey(fields);
+    const { fields, block } = value;
+    const isOfLists = block !== null && !block.isBeside;
+    const key = fields && nameKey(fields, isOfLists ? block : null);
     if (key !== null) {
-      this._names.add(fields[key] as string);
+      this._names.add(fields![key] as string);
     }
     const hadOnlyNewNames = this._hasOnlyNewNames;
     this._hasOnlyNewNames =

@@ -2,6 +2,8 @@
 export interface IEvent {
   /** Its number among the events this page has received of the run, from 1. */
   readonly ordinal: number;
+  /** The number of its last point among the points this page has received of the run, from 1. */
+  readonly lastPoint: number;
   /** When the server appended it, as far as the page knows: unix ms. */
   readonly at: number;
   readonly type: string;

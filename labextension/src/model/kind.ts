@@ -1,14 +1,8 @@
 import type { SuggestedKind } from '../tokens';
 import { isXKey } from './axis';
-import {
-  type Fields,
-  flatten,
-  isFields,
-  isNumber,
-  isNumberList,
-  isScalar,
-  type Value
-} from './value';
+import type { IBlock } from './block';
+import { isNumber, isNumberList } from './number';
+import { type Fields, isFields, isScalar, type Value } from './value';
 
 const IMAGE_TYPES = ['image/png', 'image/jpeg', 'image/webp'];
 const IMAGE_URL = /^data:image\/(?:png|jpeg|webp)[;,]/;
@@ -34,6 +28,7 @@ const MAX_HEATMAP_LIST = 4_096;
 const MAX_PLOTTED_NUMBERS = 40;
 const MAX_PLOTTED_TEXTS = 2;
 const MAX_NAMED_NUMBERS = 3;
+const MIN_BLOCK = 2;
 const MAX_VALUE_TEXT = 24;
 
 /** What the rules know of the stream besides the event at hand. */
@@ -60,8 +55,8 @@ export function suggestKind(
     return IMAGE_URL.test(value.text) ? 'image' : 'log';
   }
   const json = value.value;
-  if (isFields(json)) {
-    return kindOfFields(json, context);
+  if (value.fields !== null) {
+    return kindOfFields(value.fields, value.block, context);
   }
   if (Array.isArray(json)) {
     return kindOfList(json, context);
@@ -117,12 +112,15 @@ function isImageArray(list: unknown[]): boolean {
   );
 }
 
-function kindOfFields(nested: Fields, context: IKindContext): SuggestedKind {
-  const fields = flatten(nested);
+function kindOfFields(
+  fields: Fields,
+  block: IBlock | null,
+  context: IKindContext
+): SuggestedKind {
   if (readsAsProgress(fields)) {
     return 'progress';
   }
-  if (IMAGE_TYPES.some(type => typeof nested[type] === 'string')) {
+  if (IMAGE_TYPES.some(type => typeof fields[type] === 'string')) {
     return 'image';
   }
   const numbers = numberKeys(fields);
@@ -132,22 +130,32 @@ function kindOfFields(nested: Fields, context: IKindContext): SuggestedKind {
   ) {
     return 'log';
   }
-  if (nameKey(fields) !== null) {
+  if (nameKey(fields, null) !== null) {
     return context.hasOnlyNewNames ? 'table' : 'plot';
   }
   const texts = Object.entries(fields).filter(
     ([key, value]) => typeof value === 'string' && !isXKey(key)
   );
-  if (
-    numbers.length >= 1 &&
-    numbers.length <= MAX_PLOTTED_NUMBERS &&
-    texts.length <= MAX_PLOTTED_TEXTS
-  ) {
+  const canBePlotted = texts.length <= MAX_PLOTTED_TEXTS;
+  if (canBePlotted && isPlotted(numbers)) {
     return 'plot';
+  }
+  if (canBePlotted && block !== null && isPlottedBlock(block)) {
+    const isNamed = nameKey(fields, block) !== null;
+    return isNamed && context.hasOnlyNewNames ? 'table' : 'plot';
   }
   const hasOnlyScalars =
     Object.keys(fields).length > 0 && Object.values(fields).every(isScalar);
   return hasOnlyScalars ? 'table' : 'raw';
+}
+
+function isPlotted(numbers: readonly string[]): boolean {
+  return numbers.length >= 1 && numbers.length <= MAX_PLOTTED_NUMBERS;
+}
+
+function isPlottedBlock(block: IBlock): boolean {
+  const { length, values, hasNumbers, isBeside } = block;
+  return length >= MIN_BLOCK && hasNumbers && !isBeside && isPlotted(values);
 }
 
 function numberKeys(fields: Fields): string[] {
@@ -176,11 +184,12 @@ function readsAsProgress(fields: Fields): boolean {
  * The field whose text names the series that the event's numbers belong to.
  *
  * @param fields - a flattened event
+ * @param block - its lists, where those are its numbers
  * @returns `null` when there is none, or more than one, or too many numbers
  */
-export function nameKey(fields: Fields): string | null {
+export function nameKey(fields: Fields, block: IBlock | null): string | null {
   const keys = NAME_KEYS.filter(key => typeof fields[key] === 'string');
-  const numbers = numberKeys(fields);
+  const numbers = block?.values ?? numberKeys(fields);
   return keys.length === 1 &&
     numbers.length >= 1 &&
     numbers.length <= MAX_NAMED_NUMBERS

@@ -1,16 +1,11 @@
-import { chooseAxis, isXKey, type XAxis, xOf } from './axis';
+import { chooseAxis, fillXs, isXKey, type XAxis, xOf } from './axis';
+import { drawsLists, type IBlock } from './block';
 import type { IEvent, IGap } from './event';
 import { nameKey } from './kind';
 import { MAX_GAPS, mergeGaps } from './losses';
+import { isNumber, isNumberList } from './number';
 import { Points } from './points';
-import {
-  type Fields,
-  flatten,
-  isFields,
-  isNumber,
-  isNumberList,
-  type Value
-} from './value';
+import type { Fields, Value } from './value';
 
 const MAX_SERIES = 1_000;
 const MAX_VALUES = 2_000_000;
@@ -100,13 +95,17 @@ export class PlotStore implements IPlotData {
     if (value.kind === 'text') {
       return;
     }
-    const json = value.value;
+    const { value: json, fields, block } = value;
     if (isNumber(json)) {
       this._add(event, { value: json });
     } else if (isNumberList(json)) {
       this._add(event, { ...json });
-    } else if (isFields(json)) {
-      this._add(event, flatten(json));
+    } else if (fields !== null) {
+      if (block !== null && drawsLists(block, fields, this.wantedX)) {
+        this._addBlock(event, fields, block);
+      } else {
+        this._add(event, fields);
+      }
     }
   }
 
@@ -160,7 +159,7 @@ export class PlotStore implements IPlotData {
     this._axis ??= chooseAxis(fields, this.wantedX);
     const axisKey = 'key' in this._axis ? this._axis.key : null;
     const x = this._x(fields, event);
-    const prefix = nameKey(fields);
+    const prefix = nameKey(fields, null);
     let isDrawn = false;
     for (const key in fields) {
       const y = fields[key];
@@ -170,35 +169,88 @@ export class PlotStore implements IPlotData {
       if (!isValue || key === axisKey) {
         continue;
       }
-      const name = prefix === null ? key : this._prefixed(fields, prefix, key);
+      const name = nameOf(fields, prefix, key);
       this._push(name, x, isNumber(y) ? y : NaN);
       isDrawn = true;
     }
     if (isDrawn) {
-      this._advance(x);
+      this._advance(x, x);
     }
   }
 
-  private _prefixed(fields: Fields, prefix: string, key: string): string {
-    const text = fields[prefix] as string;
-    const numbers = Object.keys(fields).filter(
-      other => isNumber(fields[other]) && !isXKey(other)
-    );
-    return numbers.length === 1 ? text : `${text} ${key}`;
+  /** Add an event that holds many points; costs what its numbers cost, nothing for each point. */
+  private _addBlock(event: IEvent, fields: Fields, block: IBlock): void {
+    this._axis ??= chooseAxis(fields, this.wantedX, true);
+    const { length } = block;
+    const axisKey = 'key' in this._axis ? this._axis.key : null;
+    if (this._blockX.length < length) {
+      this._blockX = new Float64Array(length);
+      this._blockY = new Float64Array(length);
+    }
+    const x = this._blockX.subarray(0, length);
+    const y = this._blockY.subarray(0, length);
+    fillXs(this._axis, fields, event, this._before, x);
+    const { starts, greatest } = stretchesOf(x);
+    const prefix = nameKey(fields, block);
+    let isDrawn = false;
+    for (const key of block.lists) {
+      if (key === axisKey) {
+        continue;
+      }
+      const isMissing = !fillYs(fields[key] as unknown[], y);
+      const name = nameOf(fields, prefix, key, block.values.length);
+      if (!isMissing || this._byName.has(name)) {
+        this._pushAll(name, x, y, starts);
+        isDrawn = true;
+      }
+    }
+    if (isDrawn) {
+      this._advance(x[0], greatest);
+    }
   }
 
   private _x(fields: Fields, event: IEvent): number {
     const axis = this._axis ?? { kind: 'append' };
-    const x = xOf(axis, fields, event.at, event.ordinal);
-    // Without an x of its own a point stands with the one before it.
-    return x ?? (Number.isNaN(this._lastX) ? 0 : this._lastX);
+    return xOf(axis, fields, event) ?? this._before;
+  }
+
+  /** Without an x of its own a point stands with the one before it. */
+  private get _before(): number {
+    return Number.isNaN(this._lastX) ? 0 : this._lastX;
   }
 
   private _push(name: string, x: number, y: number): void {
+    const series = this._seriesOf(name);
+    if (series !== null) {
+      this._beginAnew(series, x);
+      series.points.push(x, y);
+    }
+  }
+
+  /** @param starts - where a stretch of ascending x begins */
+  private _pushAll(
+    name: string,
+    x: Float64Array,
+    y: Float64Array,
+    starts: readonly number[]
+  ): void {
+    const series = this._seriesOf(name);
+    if (series === null) {
+      return;
+    }
+    starts.forEach((start, i) => {
+      const end = starts[i + 1] ?? x.length;
+      this._beginAnew(series, x[start]);
+      series.points.pushAll(x.subarray(start, end), y.subarray(start, end));
+    });
+  }
+
+  /** @returns `null` when there are too many */
+  private _seriesOf(name: string): MutableSeries | null {
     let series = this._byName.get(name);
     if (series === undefined) {
       if (this._series.length === MAX_SERIES) {
-        return;
+        return null;
       }
       series = {
         name,
@@ -212,12 +264,15 @@ export class PlotStore implements IPlotData {
       const limit = Math.min(this._maxPointsPerSeries, share);
       this._series.forEach(({ points }) => (points.limit = limit));
     }
+    return series;
+  }
+
+  /** A counter that starts again draws a new line, not one back across the chart. */
+  private _beginAnew(series: MutableSeries, x: number): void {
     if (this._isNewBeginning(series, x)) {
-      // A counter that starts again draws a new line, not one back across the chart.
       series.past = [...series.past, series.points].slice(-MAX_PAST);
       series.points = new Points(series.points.limit);
     }
-    series.points.push(x, y);
   }
 
   private _isNewBeginning({ points }: ISeries, x: number): boolean {
@@ -227,15 +282,16 @@ export class PlotStore implements IPlotData {
     return x <= points.firstX || points.length - points.indexOf(x) > MAX_REWIND;
   }
 
-  private _advance(x: number): void {
-    if (Number.isNaN(this._lastX) || x > this._lastX) {
-      this._lastX = x;
+  /** Something was drawn from `first` on, up to `last`. */
+  private _advance(first: number, last: number): void {
+    if (Number.isNaN(this._lastX) || last > this._lastX) {
+      this._lastX = last;
     }
     for (let i = this._gaps.length - 1; i >= 0; i--) {
       if (!Number.isNaN(this._gaps[i].to)) {
         break;
       }
-      this._gaps[i].to = x;
+      this._gaps[i].to = first;
     }
   }
 
@@ -245,6 +301,64 @@ export class PlotStore implements IPlotData {
   private readonly _flags: IFlag[] = [];
   private readonly _gaps: IGapBand[] = [];
   private _lastX = NaN;
+  /** The block at hand; kept, because the next one is as long. */
+  private _blockX = new Float64Array(0);
+  private _blockY = new Float64Array(0);
+}
+
+/**
+ * The name of the line of a field.
+ *
+ * @param prefix - the field that names the event's lines, or `null`
+ * @param values - how many lines the event has, counters left out, where that is known: the name alone tells the only one
+ */
+function nameOf(
+  fields: Fields,
+  prefix: string | null,
+  key: string,
+  values?: number
+): string {
+  if (prefix === null) {
+    return key;
+  }
+  const text = fields[prefix] as string;
+  const isOnly = (values ?? countValues(fields)) === 1 && !isXKey(key);
+  return isOnly ? text : `${text} ${key}`;
+}
+
+function countValues(fields: Fields): number {
+  return Object.keys(fields).filter(
+    key => isNumber(fields[key]) && !isXKey(key)
+  ).length;
+}
+
+/** Where x falls, and so each stretch of ascending x begins; and the greatest x. */
+function stretchesOf(x: Float64Array): { starts: number[]; greatest: number } {
+  const starts = [0];
+  let greatest = x[0];
+  for (let i = 1; i < x.length; i++) {
+    if (x[i] < x[i - 1]) {
+      starts.push(i);
+    } else if (x[i] > greatest) {
+      greatest = x[i];
+    }
+  }
+  return { starts, greatest };
+}
+
+/** Copy a list; what cannot be drawn is missing. @returns whether anything is there */
+function fillYs(list: readonly unknown[], y: Float64Array): boolean {
+  let isAnyThere = false;
+  for (let i = 0; i < y.length; i++) {
+    const item = list[i];
+    if (isNumber(item)) {
+      y[i] = item;
+      isAnyThere = true;
+    } else {
+      y[i] = NaN;
+    }
+  }
+  return isAnyThere;
 }
 
 /** The band of a gap, or the one that it has become a part of. */

@@ -46,7 +46,7 @@ export class Points {
   /** @returns whether the point was taken; one that is too late to be sorted in is not */
   push(x: number, y: number): boolean {
     if (this._end === this._x.length) {
-      this._makeRoom();
+      this._makeRoom(1);
     }
     let place = this._end;
     const oldest = Math.max(this._start, place - MAX_DISORDER);
@@ -65,6 +65,29 @@ export class Points {
     this._end++;
     this._start = Math.max(this._start, this._end - this.limit);
     return true;
+  }
+
+  /**
+   * Take many points at the cost of copying them.
+   *
+   * @param x - in ascending order; what is too late to be sorted in is not taken
+   */
+  pushAll(x: Float64Array, y: Float64Array): void {
+    if (x[0] < this.lastX) {
+      for (let i = 0; i < x.length; i++) {
+        this.push(x[i], y[i]);
+      }
+      return;
+    }
+    const first = Math.max(0, x.length - this.limit);
+    const count = x.length - first;
+    if (this._end + count > this._x.length) {
+      this._makeRoom(count);
+    }
+    this._x.set(x.subarray(first), this._end);
+    this._y.set(y.subarray(first), this._end);
+    this._end += count;
+    this._start = Math.max(this._start, this._end - this.limit);
   }
 
   /**
@@ -105,18 +128,24 @@ export class Points {
     return low - this._start;
   }
 
-  /** Grow, or slide the kept points back to the start, so that pushing costs a constant. */
-  private _makeRoom(): void {
-    const { length } = this;
-    const capacity = Math.max(FIRST_CAPACITY, length * 2);
-    const x = new Float64Array(Math.min(capacity, Math.ceil(this.limit * 1.5)));
+  /**
+   * Grow, or slide the kept points back to the start, so that pushing costs a constant.
+   *
+   * @param count - points to come, at most the limit
+   */
+  private _makeRoom(count: number): void {
+    const kept = Math.min(this.length, Math.max(0, this.limit - count));
+    const needed = kept + count;
+    const capacity = Math.max(FIRST_CAPACITY, needed * 2);
+    const most = Math.max(needed, Math.ceil(this.limit * 1.5));
+    const x = new Float64Array(Math.min(capacity, most));
     const y = new Float64Array(x.length);
-    x.set(this.x);
-    y.set(this.y);
+    x.set(this._x.subarray(this._end - kept, this._end));
+    y.set(this._y.subarray(this._end - kept, this._end));
     this._x = x;
     this._y = y;
     this._start = 0;
-    this._end = length;
+    this._end = kept;
   }
 
   private _x = new Float64Array(0);

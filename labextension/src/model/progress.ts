@@ -1,4 +1,5 @@
-import { type Fields, flatten, isFields, isNumber, type Value } from './value';
+import { isNumber } from './number';
+import type { Fields, Value } from './value';
 
 const DONE_KEYS = ['n', 'current', 'done'];
 const LABEL_KEYS = ['desc', 'description', 'message', 'msg', 'text', 'name'];
@@ -21,10 +22,10 @@ export interface IProgress {
 
 /** Read an event as progress; `null` when it tells none. */
 export function readProgress(value: Value): IProgress | null {
-  if (value.kind === 'text' || !isFields(value.value)) {
+  if (value.kind === 'text' || value.fields === null) {
     return null;
   }
-  const fields = flatten(value.value);
+  const { fields } = value;
   const done = numberOf(fields, DONE_KEYS);
   const total = numberOf(fields, ['total']);
   const share = shareOf(fields, done, total);

@@ -1,5 +1,6 @@
+import { isNumber } from './number';
 import { Points } from './points';
-import { isFields, isNumber, textOf } from './value';
+import { isFields, textOf } from './value';
 
 /** The last picture of a stream that a saved notebook holds, as plain data. */
 export type Snapshot =

@@ -7,6 +7,7 @@ import type {
   IStreamSink,
   SuggestedKind
 } from '../tokens';
+import { pointsIn } from './block';
 import { BoundedList } from './boundedList';
 import { KindChooser } from './chooser';
 import { type IEvent, type IGap, isFlagType } from './event';
@@ -149,6 +150,11 @@ export class StreamModel implements IStreamModel, IStreamSink {
   /** Append time of the newest event: unix ms, `NaN` before the first. */
   get lastAt(): number {
     return this._times.last;
+  }
+
+  /** Whether events of the run hold many points each. */
+  get holdsBlocks(): boolean {
+    return this._holdsBlocks;
   }
 
   /** How many events came within five seconds of the run's first. */
@@ -329,6 +335,8 @@ export class StreamModel implements IStreamModel, IStreamSink {
   }
 
   private _append({ type, data, id }: IServerSentEvent): void {
+    const value = readValue(data);
+    const flag = flagText(type, value);
     const at = this._times.next(this._isReady);
     this._events++;
     this._losses.count(id);
@@ -341,14 +349,24 @@ export class StreamModel implements IStreamModel, IStreamSink {
     if (at - this._firstAt <= EARLY_MS) {
       this._earlyEvents++;
     }
-    const event: IEvent = { ordinal: this._events, at, type, id, data };
+    if (flag === null) {
+      const points = pointsIn(value);
+      this._lastPoint += points;
+      this._holdsBlocks ||= points > 1;
+    }
+    const event: IEvent = {
+      ordinal: this._events,
+      lastPoint: this._lastPoint,
+      at,
+      type,
+      id,
+      data
+    };
     this.recent.push(event, data.length);
-    this._store(event);
+    this._store(event, value, flag);
   }
 
-  private _store(event: IEvent): void {
-    const value = readValue(event.data);
-    const flag = flagText(event, value);
+  private _store(event: IEvent, value: Value, flag: string | null): void {
     if (flag !== null) {
       this._plots.forEach(store => store.flag(event, flag));
     } else {
@@ -372,7 +390,7 @@ export class StreamModel implements IStreamModel, IStreamSink {
     for (const event of this.recent) {
       tellGaps(event.ordinal);
       const value = readValue(event.data);
-      const flag = flagText(event, value);
+      const flag = flagText(event.type, value);
       if (flag === null || store instanceof LogStore) {
         store.append(event, value);
       } else if (store instanceof PlotStore) {
@@ -390,6 +408,8 @@ export class StreamModel implements IStreamModel, IStreamSink {
     this._generation++;
     this._awaitedSince = this._clock.now();
     this._events = 0;
+    this._lastPoint = 0;
+    this._holdsBlocks = false;
     this._earlyEvents = 0;
     this._firstAt = NaN;
     this._end = null;
@@ -421,6 +441,8 @@ export class StreamModel implements IStreamModel, IStreamSink {
   private _generation = 0;
   private _awaitedSince: number;
   private _events = 0;
+  private _lastPoint = 0;
+  private _holdsBlocks = false;
   private _earlyEvents = 0;
   private _firstAt = NaN;
   private _lastEventId: string | null = null;
@@ -436,8 +458,8 @@ export class StreamModel implements IStreamModel, IStreamSink {
 const FLAG_TEXT_KEYS = ['text', 'message', 'msg', 'label'];
 
 /** The text of an event that is drawn as a flag, or `null` for one that is data. */
-function flagText(event: IEvent, value: Value): string | null {
-  if (!isFlagType(event.type)) {
+function flagText(type: string, value: Value): string | null {
+  if (!isFlagType(type)) {
     return null;
   }
   if (value.kind === 'text') {

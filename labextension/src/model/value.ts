@@ -1,40 +1,48 @@
+import { type IBlock, readBlock } from './block';
+
 /** A JSON object as an event carries it. */
 export type Fields = { readonly [key: string]: unknown };
 
 /** What an event's data turned out to be. */
 export type Value =
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'json'; readonly value: unknown };
+  | {
+      readonly kind: 'json';
+      readonly value: unknown;
+      /** The value flattened, when it is an object, else `null`. */
+      readonly fields: Fields | null;
+      /** The points that it holds in lists, or `null`. */
+      readonly block: IBlock | null;
+    };
 
 // Only these characters begin a JSON text; anything else is not worth an exception.
 const JSON_START = /^[\t\n\r ]*[[{"\-0-9tfn]/;
 
 /** Read an event's data: JSON when it is valid JSON, else text. */
 export function readValue(data: string): Value {
+  const value = parse(data);
+  if (value === undefined) {
+    return { kind: 'text', text: data };
+  }
+  const fields = isFields(value) ? flatten(value) : null;
+  const block = fields && readBlock(fields);
+  return { kind: 'json', value, fields, block };
+}
+
+/** @returns `undefined` for what is no JSON */
+function parse(data: string): unknown {
   if (JSON_START.test(data)) {
     try {
-      return { kind: 'json', value: JSON.parse(data) as unknown };
+      return JSON.parse(data) as unknown;
     } catch {
       // Text that happens to begin like JSON.
     }
   }
-  return { kind: 'text', text: data };
+  return undefined;
 }
 
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Beyond, the distance of two numbers may be none; JSON's 1e999 is read as infinite. */
-const LARGEST_DRAWN = 1e300;
-
-/** A number that can be drawn. Booleans are not numbers. */
-export function isNumber(value: unknown): value is number {
-  return typeof value === 'number' && Math.abs(value) < LARGEST_DRAWN;
-}
-
-export function isNumberList(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length > 0 && value.every(isNumber);
 }
 
 export function isScalar(value: unknown): boolean {
@@ -82,6 +90,6 @@ export function flatten(fields: Fields): Fields {
 
 /** Parse a control event's data; anything but an object is an empty one. */
 export function readFields(data: string): Fields {
-  const value = readValue(data);
-  return value.kind === 'json' && isFields(value.value) ? value.value : {};
+  const value = parse(data);
+  return isFields(value) ? value : {};
 }

@@ -1,4 +1,4 @@
-import { APPEND_TIME, ORDINAL } from '../model/axis';
+import { APPEND_TIME, ORDINAL, POINT, type XAxis } from '../model/axis';
 import type { Card } from './card';
 import { KIND_LABELS } from './header';
 import { VIEW_KINDS, viewKindOf } from './kinds';
@@ -89,29 +89,36 @@ export function chooseMore(card: Card, anchor: HTMLElement): void {
 
 /** The fields that could be the x axis. */
 function xEntries(card: Card): IMenuEntry[] {
-  const { axis } = card.model.plot(card.x);
-  const current =
-    axis === null
-      ? null
-      : axis.kind === 'append'
-        ? APPEND_TIME
-        : axis.kind === 'ordinal'
-          ? ORDINAL
-          : axis.key;
-  const counters = card.model
-    .plot(APPEND_TIME)
-    .series.filter(one => one.isCounter)
-    .map(one => one.name);
-  const fields = [...new Set([...counters, card.x ?? ''])]
+  const { axis, series } = card.model.plot(card.x);
+  const current = axis && keyOf(axis);
+  const counters = series.filter(one => one.isCounter).map(one => one.name);
+  const fields = [...new Set([current ?? '', ...counters, card.x ?? ''])]
     .filter(name => name !== '' && !name.startsWith('@'))
     .slice(0, MAX_X_FIELDS);
   return [
     { key: APPEND_TIME, label: 'X axis: time of arrival' },
     { key: ORDINAL, label: 'X axis: event number' },
+    ...(card.model.holdsBlocks
+      ? [{ key: POINT, label: 'X axis: point number' }]
+      : []),
     ...fields.map(key => ({ key, label: `X axis: ${key}` }))
   ].map(({ key, label }) => ({
     label,
     isChecked: key === current,
     run: () => card.remember({ x: key, window: undefined })
   }));
+}
+
+/** What the user would choose to get this axis. */
+function keyOf(axis: XAxis): string {
+  switch (axis.kind) {
+    case 'append':
+      return APPEND_TIME;
+    case 'ordinal':
+      return ORDINAL;
+    case 'point':
+      return POINT;
+    default:
+      return axis.key;
+  }
 }

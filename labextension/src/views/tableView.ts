@@ -1,6 +1,7 @@
 import type { BoundedList } from '../model/boundedList';
+import { isNumber } from '../model/number';
 import { cellOf, type ITableRow } from '../model/tableStore';
-import { isNumber, textOf } from '../model/value';
+import { textOf } from '../model/value';
 import { decimalsOf, formatColumn } from './format';
 import { ListView } from './listView';
 import { element, setText } from './node';

@@ -1,10 +1,5 @@
-import {
-  flatten,
-  isFields,
-  isNumber,
-  textOf,
-  type Value
-} from '../model/value';
+import { isNumber } from '../model/number';
+import { textOf, type Value } from '../model/value';
 import { CompactView } from './compactView';
 import { formatNumber, formatValue } from './format';
 import { element, setText } from './node';
@@ -64,12 +59,11 @@ export class ValueView extends CompactView {
     if (value.kind === 'text') {
       return [{ name: '', text: shorten(value.text) }];
     }
-    const json = value.value;
-    if (!isFields(json)) {
-      return [{ name: '', text: this._text(json, '') }];
+    if (value.fields === null) {
+      return [{ name: '', text: this._text(value.value, '') }];
     }
     const { y } = this.host;
-    return Object.entries(flatten(json))
+    return Object.entries(value.fields)
       .filter(([name]) => y === null || y.includes(name))
       .slice(0, MAX_FIELDS)
       .map(([name, field]) => ({ name, text: this._text(field, name) }));
