@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from jupyter_sse.axis import STEP_KEYS, TIME_KEYS, X_KEYS, is_number, read_time
+from jupyter_sse.block import Block, read_block
 from jupyter_sse.table import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from jupyter_sse.history import HistoryEvent
     from jupyter_sse.options import ViewOptions
 
 SNAPSHOT_EVENTS = 2_000
 """How many of the newest events a snapshot is made of."""
+
+SNAPSHOT_CHARACTERS = 2 << 20
+"""Of the data of these events; events of many points are long, and reading them keeps the kernel from its work."""
 
 POINTS = 1_600
 SERIES = 8
@@ -27,8 +31,6 @@ CELL_CHARACTERS = 60
 LINES = 20
 LINE_CHARACTERS = 200
 
-_STEP_KEYS = ("step", "global_step", "iteration", "iter", "i", "epoch", "batch", "frame")
-_TIME_KEYS = ("time", "timestamp", "ts", "t", "datetime", "date", "@timestamp")
 _DONE_KEYS = ("n", "current", "done")
 _TEXT_KEYS = ("message", "msg", "text", "log", "line")
 
@@ -82,12 +84,12 @@ def take_snapshot(events: Sequence[HistoryEvent], view: ViewOptions) -> Snapshot
     """
     if not events:
         return None
+    events = _newest(events)
     values = [event.value() for event in events]
-    rows = [_numbers_of(value) for value in values]
-    kind = view.kind or _kind_of(values[-1], rows[-1])
+    kind = view.kind or _kind_of(values[-1])
     if kind == "progress" and (snapshot := _progress(values[-1], needs_total=view.kind is None)) is not None:
         return snapshot
-    if kind == "plot" and (snapshot := _plot(events, values, rows, view)).series:
+    if kind == "plot" and (snapshot := _plot(events, values, view)).series:
         return snapshot
     if kind in ("plot", "table") and any(isinstance(value, dict | list) for value in values):
         return _table(values)
@@ -97,18 +99,31 @@ def take_snapshot(events: Sequence[HistoryEvent], view: ViewOptions) -> Snapshot
     return Snapshot("log", lines=texts)
 
 
-def _kind_of(value: Any, numbers: dict[str, float | None]) -> str:
+def _newest(events: Sequence[HistoryEvent]) -> Sequence[HistoryEvent]:
+    characters = 0
+    for index in range(len(events) - 1, -1, -1):
+        characters += len(events[index].text)
+        if characters > SNAPSHOT_CHARACTERS:
+            return events[min(index + 1, len(events) - 1) :]
+    return events
+
+
+def _kind_of(value: Any) -> str:
+    numbers = _numbers_of(value)
     if isinstance(value, bool) or value is None:
         return "value"
     if _progress(value) is not None:
         return "progress"
     if isinstance(value, dict):
         has_text = any(isinstance(value.get(key), str) for key in _TEXT_KEYS)
-        plotted = numbers.keys() - {"level", "lineno", "x", *_STEP_KEYS, *_TIME_KEYS}
+        plotted = numbers.keys() - {"level", "lineno", *X_KEYS}
         if has_text and not plotted:
             return "log"
         texts = sum(isinstance(item, str) for item in flat(value).values())
-        return "plot" if numbers and len(numbers) <= 40 and texts <= 2 else "table"
+        if numbers and len(numbers) <= 40 and texts <= 2:
+            return "plot"
+        block = read_block(value, None)
+        return "plot" if block is not None and block.is_plotted else "table"
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         return "table"
     return "plot" if numbers else "log"
@@ -117,56 +132,122 @@ def _kind_of(value: Any, numbers: dict[str, float | None]) -> str:
 def _progress(value: Any, *, needs_total: bool = True) -> Snapshot | None:
     """Read an event as progress. Without a total, any count could be one."""
     total = value.get("total") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or (needs_total and not _is_number(total)):
+    if not isinstance(value, dict) or (needs_total and not is_number(total)):
         return None
-    done = next((value[key] for key in _DONE_KEYS if _is_number(value.get(key))), None)
-    return None if done is None else Snapshot("progress", n=done, total=total if _is_number(total) else None)
+    done = next((value[key] for key in _DONE_KEYS if is_number(value.get(key))), None)
+    return None if done is None else Snapshot("progress", n=done, total=total if is_number(total) else None)
 
 
-def _plot(
-    events: Sequence[HistoryEvent],
-    values: Sequence[Any],
-    rows: Sequence[dict[str, float | None]],
-    view: ViewOptions,
-) -> Snapshot:
-    x_key = view.x or next((key for key in ("x", *_STEP_KEYS, *_TIME_KEYS) if key in _keys(values[-1])), None)
-    x = _x_values(events, values, x_key)
-    names = list(view.y) if view.y else _series_names(rows, x_key)
-    snapshot = Snapshot("plot", x_name=x_key or "time", x_is_time=x_key is None or x_key in _TIME_KEYS)
-    for name in names[:SERIES]:
-        points = [(at, row.get(name)) for at, row in zip(x, rows, strict=True) if at is not None and name in row]
-        points = _thinned(points, POINTS // max(len(names[:SERIES]), 1))
-        if any(y is not None for _, y in points):
-            series = Series(
-                name, [_short(at) for at, _ in points], [None if y is None else _short(y) for _, y in points]
-            )
-            snapshot.series.append(series)
+@dataclass(frozen=True)
+class _Read:
+    """An event as a plot reads it.
+
+    Attributes:
+        at: when the hub got it; None where it does not tell.
+        fields: its data, flattened.
+        row: what can be drawn, by the names of its lines; of a block the names alone.
+        block: its points, where it holds many.
+    """
+
+    at: int | None
+    fields: dict[str, Any]
+    row: dict[str, float | None]
+    block: Block | None
+
+    @property
+    def points(self) -> int:
+        """How many points it is to the page; one without a number is none."""
+        if self.block is not None:
+            return self.block.length
+        return int(any(y is not None for y in self.row.values()))
+
+    def ys(self, name: str) -> Iterable[float | None]:
+        """Return the values of a line, one for each point."""
+        if self.block is None:
+            return [self.row[name]]
+        return (item if is_number(item) else None for item in self.block.columns[name])
+
+
+def _read(event: HistoryEvent, value: Any, wanted_x: str | None) -> _Read:
+    block = read_block(value, wanted_x)
+    row = _numbers_of(value) if block is None else dict.fromkeys(block.lists)
+    return _Read(event.at, flat(value), row, block)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """What x is: a key, or None for the time of the event, or for the number of the point."""
+
+    key: str | None
+    is_time: bool
+
+    @property
+    def name(self) -> str:
+        return self.key or ("time" if self.is_time else "point number")
+
+
+def _plot(events: Sequence[HistoryEvent], values: Sequence[Any], view: ViewOptions) -> Snapshot:
+    reads = [_read(event, value, view.x) for event, value in zip(events, values, strict=True)]
+    axis = _axis(reads[-1], view.x)
+    names = (list(view.y) if view.y else _series_names(reads, axis.key))[:SERIES]
+    points: dict[str, list[tuple[float, float | None]]] = {name: [] for name in names}
+    for x, read in zip(_x_values(reads, axis), reads, strict=True):
+        for name in names:
+            if name in read.row:
+                points[name] += ((at, y) for at, y in zip(x, read.ys(name), strict=True) if at is not None)
+    ends = [at for found in points.values() for at, _ in found]
+    decimals = _decimals(max(ends) - min(ends)) if ends else 0
+    snapshot = Snapshot("plot", x_name=axis.name, x_is_time=axis.is_time)
+    for name, found in points.items():
+        kept = _thinned(found, POINTS // max(len(names), 1))
+        if any(y is not None for _, y in kept):
+            ys = [None if y is None else _short(y) for _, y in kept]
+            snapshot.series.append(Series(name, [_rounded(at, decimals) for at, _ in kept], ys))
     return snapshot
 
 
-def _x_values(events: Sequence[HistoryEvent], values: Sequence[Any], key: str | None) -> list[float | None]:
+def _axis(last: _Read, wanted: str | None) -> _Axis:
+    """Choose the axis by the last event."""
+    keys = (wanted,) if wanted else X_KEYS
+    if last.block is None:
+        key = next((key for key in keys if key in last.fields), wanted or None)
+        sample = last.fields.get(key)
+    else:
+        key = next((key for key in keys if key in last.block.columns), None)
+        sample = next((item for item in last.block.columns.get(key, ()) if item is not None), None)
     if key is None:
-        times = [event.at for event in events]
-        return times if None not in times else list(range(len(events)))
-    found = [flat(value).get(key) for value in values]
-    return [_milliseconds(x) if key in _TIME_KEYS else x if _is_number(x) else None for x in found]
+        return _Axis(None, is_time=last.block is None)
+    return _Axis(key, is_time=(key in TIME_KEYS or isinstance(sample, str)) and read_time(sample) is not None)
 
 
-def _milliseconds(time: Any) -> float | None:
-    """Read a time: ISO 8601, or a number of the years 2000 to 2100 in s, ms, µs or ns."""
-    if isinstance(time, str):
-        try:
-            return datetime.datetime.fromisoformat(time).timestamp() * 1000
-        except ValueError:
-            return None
-    if not _is_number(time):
-        return None
-    return next((time * scale for scale in (1e3, 1, 1e-3, 1e-6) if 9.4e11 < time * scale < 4.2e12), time)
+def _x_values(reads: Sequence[_Read], axis: _Axis) -> Iterable[Sequence[float | None]]:
+    """Yield the x of each event's points; those of a block that have none stand with the one before."""
+    has_times = all(read.at is not None for read in reads)
+    last_point = 0
+    for number, read in enumerate(reads):
+        length = 1 if read.block is None else read.block.length
+        last_point += read.points
+        column = None if read.block is None else read.block.columns.get(axis.key)
+        if column is not None:
+            before = None
+            yield [before := _x_of(axis.key, item, before) for item in column]
+        elif axis.key is not None:
+            yield [_x_of(axis.key, read.fields.get(axis.key), None)] * length
+        elif axis.is_time:
+            yield [read.at if has_times else number] * length
+        else:
+            yield range(last_point - length + 1, last_point + 1)
 
 
-def _series_names(rows: Sequence[dict[str, float | None]], x_key: str | None) -> list[str]:
-    names = {name: None for row in rows[-ROWS:] for name in row}
-    left_out = {x_key, *_STEP_KEYS, *_TIME_KEYS} if len(names) > 1 else {x_key}
+def _x_of(key: str, item: Any, otherwise: float | None) -> float | None:
+    """Return x as a number: milliseconds since 1970 where it is a time."""
+    time = read_time(item) if key in TIME_KEYS or isinstance(item, str) else None
+    return time if time is not None else item if is_number(item) else otherwise
+
+
+def _series_names(reads: Sequence[_Read], x_key: str | None) -> list[str]:
+    names = {name: None for read in reads[-ROWS:] for name in read.row}
+    left_out = {x_key, *STEP_KEYS, *TIME_KEYS} if len(names) > 1 else {x_key}
     return [name for name in names if name not in left_out] or [name for name in names if name != x_key]
 
 
@@ -200,17 +281,13 @@ def _table(values: Sequence[Any]) -> Snapshot:
 
 def _numbers_of(value: Any) -> dict[str, float | None]:
     """Return what a plot can draw of a value, by the names of its lines."""
-    if _is_number(value):
+    if is_number(value):
         return {"value": value}
-    if isinstance(value, list) and value and len(value) <= 16 and all(_is_number(item) for item in value):
+    if isinstance(value, list) and value and len(value) <= 16 and all(is_number(item) for item in value):
         return {str(index): item for index, item in enumerate(value)}
     if not isinstance(value, dict):
         return {}
-    return {name: item for name, item in flat(value).items() if _is_number(item) or item is None}
-
-
-def _keys(value: Any) -> set[str]:
-    return set(flat(value)) if isinstance(value, dict) else set()
+    return {name: item for name, item in flat(value).items() if is_number(item) or item is None}
 
 
 def _log_line(value: Any) -> str:
@@ -243,6 +320,13 @@ def _short(number: float) -> float:
     return number if isinstance(number, int) else float(f"{number:.6g}")
 
 
-def _is_number(value: Any) -> bool:
-    # Beyond, the distance of two numbers may be none.
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+def _decimals(span: float) -> int:
+    """Return how many decimals tell apart the 100,000th parts of a stretch."""
+    return 5 - math.floor(math.log10(span)) if span > 0 else 6
+
+
+def _rounded(x: float, decimals: int) -> float:
+    if isinstance(x, int):
+        return x
+    rounded = round(x, max(decimals, 0))
+    return int(rounded) if decimals <= 0 and abs(x) < 2**53 else rounded

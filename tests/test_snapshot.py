@@ -97,6 +97,75 @@ def test_times_are_read_in_any_unit(time: Any) -> None:
     assert found.series[0].x == pytest.approx([1_767_323_045_000] * 2, rel=1e-5)
 
 
+def test_times_of_a_few_seconds_stay_apart() -> None:
+    found = snapshot_of([{"time": 1_767_323_045.25 + i / 8, "y": i} for i in range(3)])
+    assert found.x_is_time
+    assert found.series[0].x == [1_767_323_045_250, 1_767_323_045_375, 1_767_323_045_500]
+
+
+def test_seconds_since_a_start_are_no_time_of_day() -> None:
+    found = snapshot_of([{"t": i / 1000, "y": i} for i in range(3)])
+    assert not found.x_is_time
+    assert found.series[0].x == [0, 0.001, 0.002]
+    assert ">t</text>" in picture.draw(found)
+
+
+def test_lists_of_one_length_are_so_many_points() -> None:
+    found = snapshot_of(
+        [
+            {"t": [0.5, 0.75], "voltage": [1, None], "current": [3, 4]},
+            {"t": [1], "voltage": [2], "current": [5]},
+            {"t": [1.25, None], "voltage": [6, 7], "current": [8, 1e301], "gain": 2},
+        ]
+    )
+    assert found.x_name == "t"
+    assert [one.x for one in found.series] == [[0.5, 0.75, 1, 1.25, 1.25]] * 2
+    assert {one.name: one.y for one in found.series} == {
+        "voltage": [1, None, 2, 6, 7],
+        "current": [3, 4, 5, 8, None],
+    }
+
+
+def test_lists_without_an_x_are_drawn_over_the_number_of_the_point() -> None:
+    found = snapshot_of([{"v": [1, 2, 3]}, {"v": 4}, "a text", {"v": [5, 6]}])
+    assert found.x_name == "point number"
+    assert not found.x_is_time
+    assert [(one.name, one.x, one.y) for one in found.series] == [("v", [1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6])]
+
+
+def test_lists_of_times_are_x_where_they_are_named_so_or_wanted() -> None:
+    times = ["2026-01-02T03:04:05+00:00", "2026-01-02T03:04:06+00:00"]
+    for name, wanted in (("time", None), ("when", "when")):
+        found = snapshot_of([{name: times, "v": [1, 2]}], x=wanted)
+        assert found.x_is_time
+        assert found.series[0].x == [1_767_323_045_000, 1_767_323_046_000]
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ({"v": [1, 2]}, ["v"]),
+        ({"step": [1, 2], "epoch": [0, 0], "v": [1, 2], "note": "x"}, ["v"]),
+        ({"t": [1, 2], "v": [1, 2], "gain": 3}, ["v"]),
+        ({"loss": 0.3, "weights": [1, 2]}, ["loss"]),
+        ({"v": [1, 2], "w": [1]}, None),
+        ({"v": [1]}, None),
+        ({"v": []}, None),
+        ({"v": [None, None]}, None),
+        ({"v": [1, "x"]}, None),
+        ({"v": [True, False]}, None),
+        ({"v": [1, 2], "names": ["a", "b"]}, None),
+        ({"t": [1, 2]}, None),
+        ({f"v{n}": [1, 2] for n in range(41)}, None),
+        ({"v": [1, 2], "a": "x", "b": "y", "c": "z"}, None),
+    ],
+)
+def test_lists_are_drawn_by_the_rules_of_the_page(value: Any, names: list[str] | None) -> None:
+    found = snapshot_of([value] * 2)
+    assert [one.name for one in found.series] == (names or [])
+    assert (found.kind == "plot") is (names is not None)
+
+
 def test_thinning_keeps_the_outliers() -> None:
     values = [math.sin(i / 10) for i in range(2_000)]
     values[777] = 50.0
@@ -105,10 +174,21 @@ def test_thinning_keeps_the_outliers() -> None:
     assert 50.0 in found.series[0].y
 
 
+def test_a_picture_of_long_events_is_made_of_the_newest() -> None:
+    values = [{"v": [i] * 10_000} for i in range(200)]
+    (series,) = snapshot_of(values).series
+    assert max(series.y) == 199
+    assert min(series.y) > 100
+    (alone,) = snapshot_of([{"v": [0.1234567891] * 300_000}]).series
+    assert len(alone.y) <= POINTS
+
+
 def test_a_snapshot_is_bounded_whatever_the_events_are() -> None:
     wide = [{f"key {k} {'x' * 100}": i * k + 0.123456789 for k in range(200)} for i in range(2_000)]
+    count = range(1_000)
+    long = [{"t": [1e9 * i + k / 7 for k in count], **{f"v{n}": list(count) for n in range(3)}} for i in range(99)]
     deep = [{"text": "y" * 100_000, "more": [list(range(1_000))] * 10}] * 100
-    for values in (wide, deep, ["z" * 1_000_000] * 3, [[{"a": "b" * 10_000}] * 1_000]):
+    for values in (wide, long, deep, ["z" * 1_000_000] * 3, [[{"a": "b" * 10_000}] * 1_000]):
         found = snapshot_of(values)
         assert len(json.dumps(found.as_json())) < 40_000
         assert len(picture.draw(found)) < 60_000
@@ -135,6 +215,9 @@ def test_an_event_of_any_depth_has_a_snapshot_and_columns(depth: int, opens: str
         [1e308, -1e308],
         [1e-300, 2e-300],
         [{"a": None, "b": 1}, {"a": 2}],
+        [{"a": [1, None, 1e308], "b": [1, 2, 3]}],
+        [{"x": [1e300, -1e300, 1e-300], "b": [1, 2, 3]}],
+        [{HOSTILE: [1, 2]}] * 2,
         [{HOSTILE: i} for i in range(3)],
         [HOSTILE] * 3,
         [{HOSTILE: HOSTILE, "a": "b", "c": "d"}] * 3,
