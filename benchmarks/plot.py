@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.notebook import Way, judged, prepare, record, replace_source, shown_events
@@ -13,10 +14,37 @@ if TYPE_CHECKING:
 
     from benchmarks.setting import Setting
 
-PLOTS = {"1 × 10k": 1, "20 × 10k": 20}
-"""How many series, each with so many points in view."""
+
+@dataclass(frozen=True)
+class Plot:
+    """What is drawn in one plot, with 10,000 points of each series in view.
+
+    Attributes:
+        series: Lines.
+        length: Points of each line in an event; in events of one point those are numbers, else lists.
+        rates: Points/s of all lines to be tried.
+    """
+
+    series: int
+    length: int
+    rates: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        events = "a point of each an event" if self.length == 1 else f"blocks of {self.length:,}"
+        return f"{self.series} × 10k, {events}"
+
+    @property
+    def way(self) -> Way:
+        """How it is shown."""
+        show = (SHOW if self.length == 1 else SHOW_BLOCKS).format(series=self.series, length=self.length)
+        return Way(show, is_ours=True, is_canvas=True)
+
 
 RATES = (20_000, 50_000, 100_000, 200_000, 300_000, 400_000, 600_000, 800_000, 1_000_000)
+BLOCK_RATES = (200_000, 600_000, 1_000_000, 1_500_000, 2_000_000, 3_000_000, 4_000_000)
+PLOTS = (Plot(1, 1, RATES), Plot(20, 1, RATES), Plot(1, 1_000, BLOCK_RATES), Plot(20, 50, BLOCK_RATES))
 SECONDS = 5.0
 GOAL = 1_000_000
 
@@ -35,32 +63,47 @@ stream.send(values[0])
 display(stream.view("plot", window="10000"))
 """
 
+SHOW_BLOCKS = """
+import numpy as np
+import jupyter_sse as sse
+random = np.random.default_rng(1)
+# As a converter of 16 bits gives them over 20 V: four decimals.
+wave = np.sin(np.arange(100_000) * 0.002 * np.pi) / 4 + random.normal(0, 0.02, ({series}, 100_000))
+wave = (wave + np.arange({series})[:, None] * 0.9 - 8.5).round(4)
+starts = range(0, 100_000, {length})
+values = [{{f"s{{n}}": line[at : at + {length}].copy() for n, line in enumerate(wave)}} for at in starts]
+stream = sse.stream("bench/plot-{series}-{length}")
+stream.send(values[0])
+display(stream.view("plot", window="10000"))
+"""
+
 
 def points(lab: Lab, setting: Setting) -> Part:
     """Raise the points/s of one plot until frames, input or the stream suffer."""
     part = Part()
-    for name, series in PLOTS.items():
-        way = Way(SHOW.format(series=series), is_ours=True, is_canvas=True)
-        notebook = prepare(lab, f"plot-{series}", way)
-        trials = climb(notebook, way, name, series, RATES[: setting.pick(len(RATES), 2)])
+    for plot in PLOTS:
+        notebook = prepare(lab, f"plot-{plot.series}-{plot.length}", plot.way)
+        trials = climb(notebook, plot, plot.rates[: setting.pick(len(plot.rates), 2)])
         notebook.page.close()
-        part.figures[f"points, {name}"] = trials
+        part.figures[f"points, {plot.name}"] = trials
         good = [trial["points"] for trial in trials if not trial["gives"]]
-        row = Row(f"page: points/s in one plot, {name}", goal=f"≥ {short(GOAL)}")
-        row.measured = short(good[-1]) if good else f"< {short(RATES[0])}"
+        row = Row(f"page: points/s in one plot, {plot.name}")
+        row.measured = short(good[-1]) if good else f"< {short(plot.rates[0])}"
         row.ratio = f"then: {trials[-1]['gives']}" if trials[-1]["gives"] else "highest tried"
-        row.reached = bool(good) and good[-1] >= GOAL
+        if plot.length > 1:
+            row.goal, row.reached = f"≥ {short(GOAL)}", bool(good) and good[-1] >= GOAL
         part.rows.append(row)
     return part
 
 
-def climb(notebook: Notebook, way: Way, name: str, series: int, rates: tuple[int, ...]) -> list[dict[str, Any]]:
+def climb(notebook: Notebook, plot: Plot, rates: tuple[int, ...]) -> list[dict[str, Any]]:
     """Raise the rate until something gives; return all trials."""
     trials = []
     for rate in rates:
-        found = record(notebook, way, f"pour(stream.send, values, {rate / series}, {SECONDS})")
-        trials.append({"points": rate} | judged(rate / series, found, 1.0))
-        print(f"{name:26}" + "  ".join(f"{key} {value}" for key, value in trials[-1].items()), flush=True)
+        events = rate / (plot.series * plot.length)
+        found = record(notebook, plot.way, f"pour(stream.send, values, {events}, {SECONDS})")
+        trials.append({"points": rate} | judged(events, found, 1.0))
+        print(f"{plot.name:38}" + "  ".join(f"{key} {value}" for key, value in trials[-1].items()), flush=True)
         if trials[-1]["gives"]:
             break
     return trials
@@ -68,8 +111,7 @@ def climb(notebook: Notebook, way: Way, name: str, series: int, rates: tuple[int
 
 def minutes(lab: Lab, setting: Setting) -> Part:
     """Measure the page's heap, by V8 after a collection, and the notebook as it is saved, before and after minutes."""
-    way = Way(SHOW.format(series=20), is_ours=True, is_canvas=True)
-    notebook = prepare(lab, "plot-minutes", way)
+    notebook = prepare(lab, "plot-minutes", Plot(20, 1, ()).way)
     pieces = setting.pick(max(2, round(setting.seconds / PIECE_S)), 2)
     seconds = setting.pick(int(PIECE_S), 2)
     replace_source(notebook, f"pour(stream.send, values, {MINUTES_RATE}, {seconds})")
