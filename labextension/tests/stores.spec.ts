@@ -119,6 +119,27 @@ describe('Points', () => {
     expect(xy(still)).toEqual([Array(300).fill(0), Array(300).fill(0)]);
   });
 
+  it('takes memory once, while nobody looks at what was there', () => {
+    const points = new Points(1_000);
+    const many = new Float64Array(100);
+    const rooms = new Set<ArrayBufferLike>();
+    for (let i = 0; i < 400; i++) {
+      points.pushAll(many.fill(i), many);
+      const still = points.still();
+      if (i >= 100) {
+        rooms.add(still.x.buffer);
+      }
+      still.release();
+    }
+    expect(rooms.size).toBe(2);
+    const still = points.still();
+    const [before] = xy(still);
+    for (let i = 400; i < 500; i++) {
+      points.pushAll(many.fill(i), many);
+    }
+    expect(xy(still)[0]).toEqual(before);
+  });
+
   it('knows the newest number across breaks', () => {
     const points = new Points(10);
     points.push(1, 7);

@@ -56,6 +56,12 @@ export interface IPlotData {
   readonly lastX: number;
 }
 
+/** What there was to draw at some time. */
+export interface IStillPlot extends IPlotData {
+  /** It is looked at no more. */
+  release(): void;
+}
+
 /** The numeric series of a run over one x axis. */
 export class PlotStore implements IPlotData {
   /**
@@ -132,17 +138,19 @@ export class PlotStore implements IPlotData {
     }
   }
 
-  /** What there is to draw now; it stays as it is while the store goes on. */
-  still(): IPlotData {
+  /** What there is to draw now; it stays as it is while the store goes on, until it is released. */
+  still(): IStillPlot {
+    const series = this._series.map(one => ({
+      ...one,
+      points: one.points.still()
+    }));
     return {
       axis: this._axis,
-      series: this._series.map(one => ({
-        ...one,
-        points: one.points.still()
-      })),
+      series,
       flags: [...this._flags],
       gaps: this._gaps.map(band => ({ ...band })),
-      lastX: this._lastX
+      lastX: this._lastX,
+      release: () => series.forEach(one => one.points.release())
     };
   }
 

@@ -1,7 +1,7 @@
 import type uPlot from 'uplot';
 
 import type { IGap } from '../../model/event';
-import { bandOf, type IPlotData } from '../../model/plotStore';
+import { bandOf, type IPlotData, type IStillPlot } from '../../model/plotStore';
 import { formatDuration, formatValue } from '../format';
 import { Legend } from '../legend';
 import { button, element } from '../node';
@@ -108,6 +108,7 @@ export class PlotView implements IView {
     }
     if (!this._host.isPaused) {
       const { x } = this._host;
+      this._still?.data.release();
       this._still = { x, data: this._host.model.plot(x).still() };
     }
     this._writeValues();
@@ -172,6 +173,8 @@ export class PlotView implements IView {
       this._host.context.theme.changed.disconnect(this._rebuild, this);
       this._host.context.settingsChanged.disconnect(this._rebuild, this);
       this._chart?.destroy();
+      this._still?.data.release();
+      this._still = null;
       this.node.remove();
     }
   }
@@ -424,7 +427,7 @@ export class PlotView implements IView {
   private _uPlot: typeof uPlot | null = null;
   private _chart: Chart | null = null;
   private _painted: IScene | null = null;
-  private _still: { x: string | null; data: IPlotData } | null = null;
+  private _still: { x: string | null; data: IStillPlot } | null = null;
   private _width = 0;
   private _height = 0;
   private _isStale = true;
