@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_sse import picture
 from jupyter_sse.error import SSEError
 from jupyter_sse.history import read_history
-from jupyter_sse.snapshot import SNAPSHOT_EVENTS, Snapshot, take_snapshot
+from jupyter_sse.snapshot import SNAPSHOT_CHARACTERS, SNAPSHOT_EVENTS, Snapshot, take_snapshot
 
 if TYPE_CHECKING:
     from jupyter_sse.client import Client
@@ -29,6 +29,7 @@ FIRST_PICTURE_AFTER = 2.0
 PICTURE_INTERVAL = 10.0
 HASTENED_AFTER = 0.5
 FLUSH_TIMEOUT = 1.0
+LEAST_READ_EVENTS = 200
 # Without a server the picture is all there is to see.
 ALONE_PICTURE_INTERVAL = 1.0
 
@@ -107,7 +108,7 @@ class View:
         is_ended = stats["state"] == "ended"
         if is_ended or stats["events"] != self._pictured_events:
             self._pictured_events = stats["events"]
-            events = read_history(self._client, self.name, last=SNAPSHOT_EVENTS)
+            events = read_history(self._client, self.name, last=_pictured(stats["history"]))
             self._publish(self._bundle(stats, take_snapshot(events, self._options)), is_update=True)
         return not is_ended
 
@@ -159,6 +160,13 @@ class View:
         saved = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
         count = stats["run_events"]
         return f"{title}: {count:,} {noun}{'' if count == 1 else 's'}, {state}; saved {saved}"
+
+
+def _pictured(held: dict[str, int]) -> int:
+    """Return how many events a picture is made of, from what the hub holds: of long ones only so many as are used."""
+    fitting = SNAPSHOT_CHARACTERS * held["events"] // max(held["bytes"], 1)
+    # The newest may be shorter than the others.
+    return min(max(fitting, LEAST_READ_EVENTS), SNAPSHOT_EVENTS)
 
 
 class Pictures:

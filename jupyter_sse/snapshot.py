@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SNAPSHOT_EVENTS = 2_000
 """How many of the newest events a snapshot is made of."""
 
-SNAPSHOT_CHARACTERS = 2 << 20
+SNAPSHOT_CHARACTERS = 1 << 20
 """Of the data of these events; events of many points are long, and reading them keeps the kernel from its work."""
 
 POINTS = 1_600
