@@ -6,6 +6,7 @@ import ast
 import os
 import queue
 import re
+import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -180,8 +181,12 @@ class LoneKernel(CellKernel):
 
     def __init__(self, **environment: str) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "JPY"))}
-        self.manager = KernelManager(kernel_name="python3")
-        self.manager.start_kernel(env={**inherited, **environment})
+        self._folder = tempfile.TemporaryDirectory(prefix="sse-", dir="/tmp")
+        # By Unix sockets: another process may be given the port that this one was told is free.
+        connection_file = str(Path(self._folder.name, "connection.json"))
+        self.manager = KernelManager(kernel_name="python3", transport="ipc", connection_file=connection_file)
+        own = {"IPYTHONDIR": str(Path(self._folder.name, "ipython"))}
+        self.manager.start_kernel(env={**inherited, **own, **environment})
         super().__init__(self.manager.blocking_client())
 
     def __enter__(self) -> LoneKernel:
@@ -191,6 +196,7 @@ class LoneKernel(CellKernel):
         self.close()
         if self.manager.is_alive():
             self.manager.shutdown_kernel(now=True)
+        self._folder.cleanup()
 
     def shut_down(self) -> None:
         """Ask the kernel to end, and wait until it has."""

@@ -85,7 +85,8 @@ class JupyterServer:
         folder: Path | None = None,
         has_unix_socket: bool = False,
     ) -> None:
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="sse-"))
+        # Not where TMPDIR says: Unix sockets stand in it, and their paths are bounded.
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="sse-", dir="/tmp"))
         self.root = self.folder / "root"
         self.runtime = self.folder / "runtime"
         self.log_path = self.folder / "server.log"
@@ -129,6 +130,9 @@ class JupyterServer:
         if self.unix_socket is None:
             command += [f"--port={self.port}", "--ServerApp.port_retries=0"]
         command += [f"--ServerApp.base_url={self.base_url}"]
+        if self.module == "jupyter_server":
+            # By TCP, kernels that are started at the same time by two servers may be given the same port.
+            command += ["--KernelManager.transport=ipc"]
         if THREADS is not None:
             command += [f"--SSEApp.reactor_threads={THREADS}"]
         command += ["--no-browser", "--allow-root", f"--ServerApp.root_dir={self.root}", "--debug"]
