@@ -1,6 +1,6 @@
 //! The limit of what a server can do with one thread: a loop of `send()` over all readers, and nothing else.
 //!
-//! It knows one kind of request, one stream, no history and no slow readers. All events that are due go out in one call.
+//! It knows one kind of request, one stream, and no history but that of the run. All that a reader has not got goes out in one call.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -20,13 +20,10 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCach
 const TICK: u64 = 1_000_000;
 /// The time between an order and its first event.
 const LEAD: u64 = 50_000_000;
-/// What a reader may be behind, in bytes.
-const MOST_UNSENT: usize = 64 << 20;
-
-/// A reader, and what its socket did not take yet.
+/// A reader, and how much of the run's bytes its socket has taken.
 struct Receiving {
     socket: TcpStream,
-    unsent: Vec<u8>,
+    taken: usize,
 }
 
 /// See the module's text.
@@ -51,10 +48,11 @@ pub fn run(arguments: &Arguments) -> io::Result<()> {
         else {
             break;
         };
-        readers.extend(comers.try_iter().map(|socket| Receiving {
-            socket,
-            unsent: Vec::new(),
-        }));
+        readers.extend(
+            comers
+                .try_iter()
+                .map(|socket| Receiving { socket, taken: 0 }),
+        );
         let report = publish(&mut readers, run, rate, seconds, bytes);
         say(&report)?;
     }
@@ -91,18 +89,20 @@ fn publish(
     let start = clock::now() + LEAD;
     let due_at = |number: u64| start + ((number - 1) as f64 / rate * 1e9) as u64;
     let (mut number, mut sends, mut latest) = (1, 0, 0);
-    let (mut frame, used) = (Vec::new(), clock::used());
-    while number <= count || readers.iter().any(|reader| !reader.unsent.is_empty()) {
+    let (mut log, used) = (Vec::new(), clock::used());
+    for reader in readers.iter_mut() {
+        reader.taken = 0;
+    }
+    while number <= count || readers.iter().any(|reader| reader.taken < log.len()) {
         let now = clock::now();
-        frame.clear();
         while number <= count && due_at(number) <= now {
             latest = latest.max(now - due_at(number));
-            write_event(&mut frame, run, number, due_at(number), bytes);
+            write_event(&mut log, run, number, due_at(number), bytes);
             number += 1;
         }
         readers.retain_mut(|reader| {
-            sends += u64::from(!frame.is_empty());
-            reader.send(&frame).is_ok()
+            sends += u64::from(reader.taken < log.len());
+            reader.send(&log).is_ok()
         });
         let next = if number <= count { due_at(number) } else { now };
         let pause = next.saturating_sub(clock::now()).max(TICK);
@@ -127,27 +127,17 @@ fn write_event(out: &mut Vec<u8>, run: u64, number: u64, due: u64, bytes: usize)
 }
 
 impl Receiving {
-    fn send(&mut self, frame: &[u8]) -> io::Result<()> {
-        if !self.unsent.is_empty() {
-            self.unsent.extend_from_slice(frame);
-            let sent = taken(self.socket.write(&self.unsent))?;
-            self.unsent.drain(..sent);
-        } else if !frame.is_empty() {
-            let sent = taken(self.socket.write(frame))?;
-            self.unsent.extend_from_slice(&frame[sent..]);
+    fn send(&mut self, log: &[u8]) -> io::Result<()> {
+        let pending = &log[self.taken..];
+        if pending.is_empty() {
+            return Ok(());
         }
-        if self.unsent.len() > MOST_UNSENT {
-            return Err(ErrorKind::OutOfMemory.into());
+        match self.socket.write(pending) {
+            Ok(sent) => self.taken += sent,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
         Ok(())
-    }
-}
-
-/// How much a socket took; none where it has no room.
-fn taken(written: io::Result<usize>) -> io::Result<usize> {
-    match written {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-        other => other,
     }
 }
 
