@@ -13,6 +13,8 @@ from benchmarks.report import Part, Row, middle, short, spread
 from benchmarks.server import NEVER, Limit, Ours
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from benchmarks.server import Server
     from benchmarks.setting import Setting
 
@@ -23,10 +25,10 @@ GOALS = {100: 30, 1_000: 40, 5_000: 20}
 LARGEST_GOAL = 500_000
 """Deliveries a second to 10,000 readers."""
 
-GUESSES = {"jupyter_sse": 1e6, "bare send()": 1e6, "nginx + nchan": 4e4, "velithon": 2e4, "FastAPI": 2e3}
-"""Deliveries a second to begin the search with; it finds its way from any."""
+GUESSES = {"jupyter_sse": 3e6, "bare send()": 3e6, "nginx + nchan": 6e4, "FastAPI": 5e3}
+"""Deliveries a second to begin the first search with; the next begins with what this has found."""
 
-OTHER_GUESS = 6e3
+OTHER_GUESS = 2e4
 SECONDS = 1.5
 LONGER = 2.5
 ROUNDS = 3
@@ -43,12 +45,21 @@ def run(setting: Setting) -> Part:
         for count in counts:
             # Who could not serve fewer is not asked again.
             able = [server for server in servers if all(map(any, found.get(server.name, {}).values()))]
-            for name, trials in at_count(setting, able, count).items():
+            guesses = {name: last_rate(by_count) for name, by_count in found.items()}
+            for name, trials in at_count(setting, able, count, GUESSES | guesses).items():
                 found.setdefault(name, {})[count] = trials
     return report(found, counts)
 
 
-def at_count(setting: Setting, servers: list[Server], count: int) -> dict[str, list[Trial | None]]:
+def last_rate(by_count: dict[int, list[Trial | None]]) -> float:
+    """Return the deliveries a second that the last number of readers got, 0 for none."""
+    *_, trials = by_count.values()
+    return middle([trial.deliveries if trial else 0.0 for trial in trials])
+
+
+def at_count(
+    setting: Setting, servers: list[Server], count: int, guesses: Mapping[str, float] = GUESSES
+) -> dict[str, list[Trial | None]]:
     """Return the best trial of each round; in a round the servers take turns."""
     trials: dict[str, list[Trial | None]] = {server.name: [] for server in servers}
     with ExitStack() as stack:
@@ -64,18 +75,19 @@ def at_count(setting: Setting, servers: list[Server], count: int) -> dict[str, l
                 # Twice "none" will do.
                 if server.name not in readers or trials[server.name] == [None, None]:
                     continue
-                best = one_turn(server, readers[server.name], trials[server.name])
+                best = one_turn(
+                    server, readers[server.name], trials[server.name], guesses.get(server.name, OTHER_GUESS)
+                )
                 trials[server.name].append(best)
                 print(f"N={count:6,}  {server.name:22}{told(best)}", flush=True)
     return trials
 
 
-def one_turn(server: Server, readers: Readers, before: list[Trial | None]) -> Trial | None:
-    """Search until something is found, go on from there in the other rounds."""
+def one_turn(server: Server, readers: Readers, before: list[Trial | None], guess: float) -> Trial | None:
+    """Search until something is found, go on from there in the other rounds; ``guess`` is in deliveries a second."""
     known = [trial.rate for trial in before if trial is not None]
     if not known:
-        guess = GUESSES.get(server.name, OTHER_GUESS) / readers.connections
-        return search(server, readers, SECONDS, guess)
+        return search(server, readers, SECONDS, guess / readers.connections)
     return refine(server, readers, LONGER, middle(known))
 
 
@@ -95,8 +107,7 @@ def report(found: dict[str, dict[int, list[Trial | None]]], counts: tuple[int, .
     rates: dict[str, dict[int, float]] = {}
     for name, by_count in found.items():
         for count, trials in by_count.items():
-            values = [trial.deliveries if trial else 0.0 for trial in trials]
-            rates.setdefault(name, {})[count] = middle(values)
+            rates.setdefault(name, {})[count] = middle([trial.deliveries if trial else 0.0 for trial in trials])
     for name, by_count in found.items():
         for count in counts:
             trials = by_count.get(count)

@@ -48,6 +48,11 @@ class Trial:
     cpu_us: float
     found: dict[str, Any]
 
+    @property
+    def achieved(self) -> float:
+        """Events a second that every reader got, from the first to the last."""
+        return self.rate * self.found["deliveries"] / self.deliveries / max(self.found["seconds"], 0.001)
+
 
 def measure(server: Server, readers: Readers, rate: float, seconds: float, size: int = EVENT_BYTES) -> Trial:
     """Publish so many events a second and see what becomes of them."""
@@ -85,11 +90,14 @@ def search(server: Server, readers: Readers, seconds: float, guess: float) -> Tr
         seconds: How long a trial is.
         guess: Events a second to begin with.
     """
-    best = climb(server, readers, seconds, max(guess, 1.0), STRIDE)
-    while best is None and guess > 1.0:
-        guess = max(1.0, guess / STRIDE)
-        best = climb(server, readers, seconds, guess, STRIDE, most=1)
-    return best and (climb(server, readers, seconds, best.rate * STEP, STEP) or best)
+    trial = measure(server, readers, max(guess, 1.0), seconds)
+    while not trial.is_good and trial.rate > 1.0:
+        # What it did get through tells more than how fast it was asked to be.
+        trial = measure(server, readers, max(1.0, min(trial.rate / STRIDE, trial.achieved)), seconds)
+    if not trial.is_good:
+        return None
+    best = climb(server, readers, seconds, trial.rate * STRIDE, STRIDE) or trial
+    return climb(server, readers, seconds, best.rate * STEP, STEP) or best
 
 
 def refine(server: Server, readers: Readers, seconds: float, known: float) -> Trial | None:
