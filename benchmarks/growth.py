@@ -52,7 +52,8 @@ def run(setting: Setting) -> Part:
     title = "Resident memory of the server against idle readers, MiB"
     part.charts["growth-memory.svg"] = lines(title, "readers", {"jupyter_sse": memory})
     part.figures["resident_mib"] = memory
-    part.rows.append(Row("resident memory", measured=", ".join(f"{n:,}: {mib:.0f} MiB" for n, mib in memory)))
+    (_, fewest_mib), (most, most_mib) = memory[0], memory[-1]
+    part.rows.append(Row("resident memory", measured=f"{fewest_mib:.0f} MiB, {most:,.0f} readers: {most_mib:.0f} MiB"))
     return part
 
 
@@ -82,7 +83,7 @@ def growth_row(what: str, line: Line) -> Row:
     """Return the power with which the cost grows over the last steps, where what is constant no longer counts."""
     (x0, y0), (x1, y1) = line[len(line) // 2 - 1], line[-1]
     power = log(y1 / y0) / log(x1 / x0)
-    measured = ", ".join(f"{short(x)}: {y:.3g}" for x, y in line)
+    measured = f"{line[0][1]:.3g} of a core at {short(line[0][0])}, {y1:.3g} at {short(x1)}"
     row = Row(what, "no worse than linear", measured, f"~ x^{power:.2f}")
     row.reached = power <= LINEAR
     return row
