@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+PAGE_LEVELS = 2
+"""What is nested deeper is no number to the page."""
+
+
 @dataclass(frozen=True)
 class Block:
     """What a dict of lists of one length holds, by the rules of the page (``labextension/src/model/block.ts``).
@@ -38,7 +42,7 @@ def read_block(value: Any, x: str | None) -> Block | None:
     """
     if not isinstance(value, dict):
         return None
-    fields = flat(value)
+    fields = flat(value, PAGE_LEVELS)
     columns = {name: item for name, item in fields.items() if isinstance(item, list)}
     contents = {name: _content(column) for name, column in columns.items()}
     lengths = {len(column) for column in columns.values()}

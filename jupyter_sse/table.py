@@ -36,13 +36,13 @@ def history_table(client: Client, name: str) -> pd.DataFrame:
     return pd.DataFrame(rows, index=pd.DatetimeIndex(pd.to_datetime(times, unit="ms", utc=True), name="time"))
 
 
-def flat(value: Any) -> dict[str, Any]:
+def flat(value: Any, levels: int = LEVELS) -> dict[str, Any]:
     """Return a value as columns: keys of dicts in dicts joined by dots, what is no dict as ``data``.
 
-    Dicts below the sixteenth level are values of their columns: nobody reads longer names, and what somebody has posted
-    may be nested without end.
+    Dicts below the last level are values of their columns: nobody reads longer names, and what somebody has posted may
+    be nested without end.
     """
-    return _flat(value, LEVELS) if isinstance(value, dict) else {"data": value}
+    return _flat(value, levels) if isinstance(value, dict) else {"data": value}
 
 
 def _flat(value: dict[str, Any], levels: int) -> dict[str, Any]:

@@ -156,6 +156,8 @@ def test_lists_of_times_are_x_where_they_are_named_so_or_wanted() -> None:
         ({"v": [True, False]}, None),
         ({"v": [1, 2], "names": ["a", "b"]}, None),
         ({"t": [1, 2]}, None),
+        ({"a": {"v": [1, 2]}}, ["a.v"]),
+        ({"a": {"b": {"v": [1, 2]}}}, None),
         ({f"v{n}": [1, 2] for n in range(41)}, None),
         ({"v": [1, 2], "a": "x", "b": "y", "c": "z"}, None),
     ],

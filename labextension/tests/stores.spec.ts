@@ -106,6 +106,9 @@ describe('Points', () => {
     }
     expect(points.length).toBe(1_000);
     expect(points.x.buffer.byteLength).toBeLessThanOrEqual(1_500 * 8);
+    const few = new Points(10);
+    few.pushAll(many, many);
+    expect(few.x.buffer.byteLength).toBeLessThanOrEqual(15 * 8);
   });
 
   it('stands still while many come at once', () => {
