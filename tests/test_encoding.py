@@ -370,3 +370,29 @@ print(encode({"a": {1}, "b": 2**64}))
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == """b'data: {"a":[1],"b":18446744073709551616}\\n\\n'\n"""
+
+
+def test_numpy_is_noticed_when_it_is_imported_after_the_first_event() -> None:
+    script = """
+import sys
+from jupyter_sse.encoding import encode
+print(encode({"loss": 0.5}), "numpy" in sys.modules)
+import numpy
+# By its own way this float of 32 bits would be 0.10000000149011612.
+print(encode({"loss": numpy.float32(0.1)}))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == """b'data: {"loss":0.5}\\n\\n' False\nb'data: {"loss":0.1}\\n\\n'\n"""
+
+
+@pytest.mark.parametrize("replacement", ["lambda *args: dumps(*args)", "functools.partial(dumps)"])
+def test_orjson_need_not_be_a_function_of_c(replacement: str) -> None:
+    script = f"""
+import functools, orjson
+dumps = orjson.dumps
+orjson.dumps = {replacement}
+from jupyter_sse.encoding import encode
+print(encode({{"a": {{1}}}}))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout == """b'data: {"a":[1]}\\n\\n'\n"""

@@ -16,6 +16,9 @@ pub const MAX_EVENT_TYPE_BYTES: usize = 1024;
 /// What the types of control events begin with; no producer's type may.
 pub const RESERVED_PREFIX: &str = "sse.";
 
+/// What each line of data begins with.
+const DATA_LABEL: &str = "data: ";
+
 /// The longest line that tells a reconnection time.
 const MAX_RETRY_BYTES: usize = "retry: \n".len() + 20;
 
@@ -177,6 +180,7 @@ fn is_header_value(text: &[u8]) -> bool {
 /// # Errors
 ///
 /// [`EncodeError::TooLarge`] with the exact size.
+#[inline]
 pub fn check_body_size(
     data: Option<&[u8]>,
     retry: Option<u64>,
@@ -187,13 +191,13 @@ pub fn check_body_size(
     let raw = data.map_or(0, <[u8]>::len) + comment.map_or(0, <[u8]>::len);
     // Were every byte a line end, each would grow to a line of its own. Few events come near: no second look.
     let most = (raw + 2)
-        .saturating_mul("data: \n".len())
+        .saturating_mul(DATA_LABEL.len() + 1)
         .saturating_add(MAX_RETRY_BYTES + 1);
     if most <= max_event_bytes {
         return Ok(());
     }
     let lines = |label, text: Option<&[u8]>| text.map_or(0, |text| lines_bytes(label, text));
-    let bytes = lines("data: ", data)
+    let bytes = lines(DATA_LABEL, data)
         + lines(": ", comment)
         + retry.map_or(0, |retry| format!("retry: {retry}\n").len())
         + 1;
@@ -258,9 +262,17 @@ pub fn encode_json_body(out: &mut Vec<u8>, json: &[u8], retry: Option<u64>, comm
     push_body(out, Some(json), retry, comment);
 }
 
+/// What [`encode_body`] writes of data that is one line, and of nothing else: for callers who make room of the exact length
+/// first. `None`: it is more than one line.
+#[inline]
+pub fn line_body(data: &[u8]) -> Option<[&[u8]; 3]> {
+    let is_line = memchr2(b'\r', b'\n', data).is_none();
+    is_line.then_some([DATA_LABEL.as_bytes(), data, b"\n\n"])
+}
+
 fn push_body(out: &mut Vec<u8>, data: Option<&[u8]>, retry: Option<u64>, comment: Option<&str>) {
     if let Some(data) = data {
-        push_lines(out, "data: ", data);
+        push_lines(out, DATA_LABEL, data);
     }
     if let Some(retry) = retry {
         out.extend_from_slice(b"retry: ");

@@ -15,7 +15,7 @@ mod run;
 pub use decoder::{DecodeError, DecodedEvent, Decoder};
 pub use encoder::{
     EncodeError, Field, MAX_EVENT_TYPE_BYTES, MAX_ID_BYTES, RESERVED_PREFIX, check_body_size,
-    check_event_type, check_id, encode, encode_body, encode_head, encode_json_body,
+    check_event_type, check_id, encode, encode_body, encode_head, encode_json_body, line_body,
 };
 pub use event::Event;
 pub use name::{MAX_NAME_BYTES, NameError, check_name};

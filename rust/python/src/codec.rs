@@ -1,15 +1,17 @@
 //! `encode`, `Decoder` and `check_name`.
 
 use std::cell::RefCell;
+use std::ptr;
 
 use jupyter_sse_codec::{self as codec, DecodedEvent, MAX_EVENT_BYTES, MAX_ID_BYTES, encode_head};
 use pyo3::PyTypeInfo;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyMemoryView, PyString};
 
 use crate::event::ServerSentEvent;
 use crate::field::{Fields, checked_name, raise};
-use crate::value::Value;
+use crate::value::{Alone, Value};
 
 /// What a thread keeps of [`BLOCK`], in bytes.
 const KEPT_BYTES: usize = 64 * 1024;
@@ -44,17 +46,53 @@ thread_local! {
 #[pyo3(signature = (value, *, max_event_bytes=MAX_EVENT_BYTES))]
 fn encode<'py>(value: &Bound<'py, PyAny>, max_event_bytes: usize) -> PyResult<Bound<'py, PyBytes>> {
     let py = value.py();
-    let value = Value::read(value)?;
-    let fields = Fields::of(&value)?;
+    let Some(alone) = Alone::read(value)? else {
+        let value = Value::look_closer(value)?;
+        let fields = Fields::of(&value)?;
+        fields.check_size(py, max_event_bytes)?;
+        return Ok(block(py, &fields));
+    };
+    let fields = Fields::of_alone(&alone)?;
     fields.check_size(py, max_event_bytes)?;
-    Ok(BLOCK.with_borrow_mut(|block| {
+    // Most blocks are one line. How long that is is known before, which spares it a copy.
+    match fields.as_line() {
+        Some(parts) => join(py, parts),
+        None => Ok(block(py, &fields)),
+    }
+}
+
+/// The block of checked fields.
+fn block<'py>(py: Python<'py>, fields: &Fields<'_>) -> Bound<'py, PyBytes> {
+    BLOCK.with_borrow_mut(|block| {
         block.clear();
         encode_head(block, fields.event, fields.id.as_deref());
         fields.encode_body(block);
         let bytes = PyBytes::new(py, block);
         block.shrink_to(KEPT_BYTES);
         bytes
-    }))
+    })
+}
+
+/// The parts back to back.
+#[inline]
+fn join<'py>(py: Python<'py>, parts: [&[u8]; 3]) -> PyResult<Bound<'py, PyBytes>> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    // SAFETY: Python is attached. It makes bytes of this length, whose content is not set yet and nobody else knows: all of
+    // it is written here, by parts that lie elsewhere. A slice is never longer than `isize` can tell.
+    #[allow(
+        unsafe_code,
+        reason = "PyO3 would fill the bytes with zeros first, which costs as much as the copy"
+    )]
+    unsafe {
+        let bytes = ffi::PyBytes_FromStringAndSize(ptr::null(), length.cast_signed());
+        let bytes = Bound::from_owned_ptr_or_err(py, bytes)?.cast_into_unchecked::<PyBytes>();
+        let mut place = ffi::PyBytes_AsString(bytes.as_ptr()).cast::<u8>();
+        for part in parts {
+            ptr::copy_nonoverlapping(part.as_ptr(), place, part.len());
+            place = place.add(part.len());
+        }
+        Ok(bytes)
+    }
 }
 
 /// The event that a value is, checked and encoded: sent later, it is what the value would be now.

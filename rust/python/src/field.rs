@@ -5,13 +5,13 @@ use std::borrow::Cow;
 
 use jupyter_sse_codec::{
     EncodeError, check_body_size, check_event_type, check_id, check_name, encode_body,
-    encode_json_body,
+    encode_json_body, line_body,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PySlice, PyString, PyType};
 
 use crate::event::ServerSentEvent;
-use crate::value::Value;
+use crate::value::{Alone, Value};
 
 /// The longest reconnection time, in milliseconds: what JavaScript still holds exactly.
 const MAX_RETRY: u64 = 1 << 53;
@@ -63,7 +63,24 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// The fields of a value that is nothing but data.
+    #[inline]
+    pub(crate) fn of_alone(alone: &'a Alone<'_>) -> PyResult<Self> {
+        let data = match alone {
+            Alone::Text(text) => Data::Text(extract_text("data", text)?),
+            Alone::Json(json) => Data::Json(json.as_bytes()),
+        };
+        Ok(Self {
+            data: Some(data),
+            event: None,
+            id: None,
+            retry: None,
+            comment: None,
+        })
+    }
+
     /// Checks that the body takes at most `max_event_bytes`.
+    #[inline]
     pub(crate) fn check_size(&self, py: Python<'_>, max_event_bytes: usize) -> PyResult<()> {
         check_body_size(
             self.data.map(Data::as_bytes),
@@ -100,6 +117,21 @@ impl<'a> Fields<'a> {
             self.retry,
             self.comment.map(text),
         )
+    }
+
+    /// The block in parts, where it is one line of data and nothing else.
+    #[inline]
+    pub(crate) fn as_line(&self) -> Option<[&'a [u8]; 3]> {
+        match *self {
+            Self {
+                data: Some(data),
+                event: None,
+                id: None,
+                retry: None,
+                comment: None,
+            } => line_body(data.as_bytes()),
+            _ => None,
+        }
     }
 
     /// Appends everything of the block but its `event:` and `id:` lines.

@@ -1,15 +1,16 @@
 //! JSON in one line: by `orjson`, and by `jupyter_sse.plain` where that refuses or errs.
 
-use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{mem, ptr};
 
 use memchr::{memchr, memmem};
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyTypeError;
-use pyo3::ffi;
+use pyo3::ffi::{self, METH_FASTCALL, METH_KEYWORDS};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyCFunction, PyDict, PyTuple};
 
 /// Adds what `jupyter_sse.encoding` and `jupyter_sse.plain` need of it to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -19,14 +20,12 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// What is needed for every event, looked up once.
 struct Json {
-    /// `orjson.dumps`.
-    dumps: Py<PyAny>,
-    /// Its hook for values that it does not know.
+    dumps: Dumps,
+    /// The hook of `dumps` for values that it does not know.
     replace: Py<PyAny>,
     /// Its option to look for `NumPy`'s values.
     with_numpy: Py<PyAny>,
-    /// `sys.modules`.
-    modules: Py<PyDict>,
+    modules: Modules,
 }
 
 static JSON: PyOnceLock<Json> = PyOnceLock::new();
@@ -40,42 +39,111 @@ impl Json {
         }
     }
 
-    /// Calls `dumps`.
-    #[inline]
-    fn dump<'py>(&self, value: &Bound<'py, PyAny>, has_numpy: bool) -> PyResult<Bound<'py, PyAny>> {
-        let option = if has_numpy {
-            self.with_numpy.as_ptr()
-        } else {
-            ptr::null_mut()
-        };
-        // SAFETY: Python is attached, all pointers are of objects that live meanwhile, and null ends the arguments. What is
-        // returned is a new reference, or null where an error is set.
-        #[allow(
-            unsafe_code,
-            reason = "PyO3 would make a tuple of the arguments, which costs a tenth of the call"
-        )]
-        unsafe {
-            let dumped = ffi::PyObject_CallFunctionObjArgs(
-                self.dumps.as_ptr(),
-                value.as_ptr(),
-                self.replace.as_ptr(),
-                option,
-                ptr::null_mut::<ffi::PyObject>(),
-            );
-            Bound::from_owned_ptr_or_err(value.py(), dumped)
-        }
-    }
-
     #[cold]
     fn look_up(py: Python<'_>) -> PyResult<Self> {
         let orjson = py.import("orjson")?;
         let modules = py.import("sys")?.getattr("modules")?;
         Ok(Self {
-            dumps: orjson.getattr("dumps")?.unbind(),
+            dumps: Dumps::of(&orjson.getattr("dumps")?),
             replace: plain(py)?.getattr("replace")?.unbind(),
             with_numpy: orjson.getattr("OPT_SERIALIZE_NUMPY")?.unbind(),
-            modules: modules.cast_into::<PyDict>()?.unbind(),
+            modules: Modules {
+                modules: modules.cast_into::<PyDict>()?.unbind(),
+                seen: AtomicUsize::new(0),
+            },
         })
+    }
+
+    #[inline]
+    fn dump<'py>(&self, value: &Bound<'py, PyAny>, has_numpy: bool) -> PyResult<Bound<'py, PyAny>> {
+        let py = value.py();
+        let (replace, with_numpy) = (self.replace.bind(py), self.with_numpy.bind(py));
+        if has_numpy {
+            self.dumps.call([value, replace, with_numpy])
+        } else {
+            self.dumps.call([value, replace])
+        }
+    }
+}
+
+/// `sys.modules`.
+struct Modules {
+    modules: Py<PyDict>,
+    /// How many there were when `NumPy` was looked for, times two; one more where it was among them.
+    seen: AtomicUsize,
+}
+
+impl Modules {
+    /// Whether `NumPy` was imported. It is looked for where the number of modules is another than before, which is told
+    /// sooner than that a name is not among them.
+    #[inline]
+    fn have_numpy(&self, py: Python<'_>) -> PyResult<bool> {
+        let modules = self.modules.bind(py);
+        let (count, seen) = (modules.len(), self.seen.load(Ordering::Relaxed));
+        if seen / 2 == count {
+            return Ok(seen % 2 == 1);
+        }
+        let have_numpy = modules.contains(intern!(py, "numpy"))?;
+        self.seen
+            .store(2 * count + usize::from(have_numpy), Ordering::Relaxed);
+        Ok(have_numpy)
+    }
+}
+
+/// `orjson.dumps`.
+struct Dumps {
+    object: Py<PyAny>,
+    /// The C function that it is, and what that takes as `self`.
+    function: Option<(ffi::PyCFunctionFastWithKeywords, Option<Py<PyAny>>)>,
+}
+
+#[allow(
+    unsafe_code,
+    reason = "PyO3 would make a tuple of the arguments, and the stable ABI of Python 3.11 has no call without detours"
+)]
+impl Dumps {
+    fn of(dumps: &Bound<'_, PyAny>) -> Self {
+        let function = dumps.cast_exact::<PyCFunction>().ok().and_then(|dumps| {
+            // SAFETY: Python is attached, and it is a function of C. The flags say how that one is called, whatever the
+            // type of the pointer is; `self` is borrowed from it, or null.
+            unsafe {
+                if ffi::PyCFunction_GetFlags(dumps.as_ptr()) != METH_FASTCALL | METH_KEYWORDS {
+                    return None;
+                }
+                let function = ffi::PyCFunction_GetFunction(dumps.as_ptr())?;
+                let function =
+                    mem::transmute::<ffi::PyCFunction, ffi::PyCFunctionFastWithKeywords>(function);
+                let owner = ffi::PyCFunction_GetSelf(dumps.as_ptr());
+                Some((
+                    function,
+                    Bound::from_borrowed_ptr_or_opt(dumps.py(), owner).map(Bound::unbind),
+                ))
+            }
+        });
+        Self {
+            object: dumps.clone().unbind(),
+            function,
+        }
+    }
+
+    #[inline]
+    fn call<'py, const N: usize>(
+        &self,
+        arguments: [&Bound<'py, PyAny>; N],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = arguments[0].py();
+        let Some((function, owner)) = &self.function else {
+            return self.object.bind(py).call1(PyTuple::new(py, arguments)?);
+        };
+        let owner = owner.as_ref().map_or(ptr::null_mut(), Py::as_ptr);
+        let pointers = arguments.map(Bound::as_ptr);
+        // SAFETY: Python is attached, and the flags said that the function takes an array, its length and the names of
+        // keywords, or null. `arguments` and `self` keep alive what the pointers are of. What is returned is a new
+        // reference, or null where an error is set.
+        unsafe {
+            let dumped = function(owner, pointers.as_ptr(), N.cast_signed(), ptr::null_mut());
+            Bound::from_owned_ptr_or_err(py, dumped)
+        }
     }
 }
 
@@ -88,7 +156,7 @@ pub(crate) fn encode_json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
     let py = value.py();
     let json = Json::get(py)?;
     // Told to look for `NumPy`'s values, orjson would import it; before that import there are none.
-    let has_numpy = json.modules.bind(py).contains(intern!(py, "numpy"))?;
+    let has_numpy = json.modules.have_numpy(py)?;
     let encoded = match json.dump(value, has_numpy) {
         Ok(encoded) => encoded.cast_into::<PyBytes>()?,
         Err(error) if error.is_instance_of::<PyTypeError>(py) => {
