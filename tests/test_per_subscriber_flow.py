@@ -28,9 +28,11 @@ def cells(request: pytest.FixtureRequest) -> Iterator[ServedKernel]:
 
 @contextlib.contextmanager
 def bare_reader(server: JupyterServer, address: str) -> Iterator[socket.socket]:
-    """Ask for a stream, and read nothing of it: what the caller does not take stays where it is."""
+    """Ask for a stream, and read nothing of it: what the caller does not take stays where it is.
+
+    The system gives more room only to who reads. With less of it than usual, all would come by and by afterwards.
+    """
     with socket.create_connection(("127.0.0.1", server.port)) as reading:
-        reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         head = (
             f"GET {server.base_url}{address} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: token {server.token}\r\n\r\n"
         )
