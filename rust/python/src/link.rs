@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::event::ServerSentEvent;
 use crate::field::{Fields, checked_name, raise};
-use crate::value::Value;
+use crate::value::{Alone, Value};
 
 /// How long a wait may go on before Python can see a signal.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
@@ -209,12 +209,15 @@ impl Producer {
         retry: Option<Bound<'py, PyAny>>,
     ) -> PyResult<()> {
         let py = value.py();
-        let value = Value::read(value)?.with(event, id, retry);
-        let fields = Fields::of(&value)?;
-        while let Sent::Full { bytes } = self.queue(py, &fields)? {
-            self.wait_for_room(py, bytes)?;
-        }
-        Ok(())
+        let value = match Alone::read(value)? {
+            Some(alone) if event.is_none() && id.is_none() && retry.is_none() => {
+                return self.put(py, &Fields::of_alone(&alone)?);
+            }
+            Some(alone) => alone.into(),
+            None => Value::look_closer(value)?,
+        };
+        let value = value.with(event, id, retry);
+        self.put(py, &Fields::of(&value)?)
     }
 
     #[pyo3(signature = (value))]
@@ -269,6 +272,15 @@ impl Producer {
 }
 
 impl Producer {
+    /// Queues one event, and waits while there is no room for it.
+    #[inline]
+    fn put(&self, py: Python<'_>, fields: &Fields<'_>) -> PyResult<()> {
+        while let Sent::Full { bytes } = self.queue(py, fields)? {
+            self.wait_for_room(py, bytes)?;
+        }
+        Ok(())
+    }
+
     #[inline]
     fn queue(&self, py: Python<'_>, fields: &Fields<'_>) -> PyResult<Sent> {
         fields.check_size(py, self.link.max_event_bytes())?;
