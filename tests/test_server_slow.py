@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import ssl
@@ -190,8 +191,11 @@ def test_lag_of_each_reader_is_seen_in_events_bytes_and_seconds(fixture: str, re
     server: JupyterServer = request.getfixturevalue(fixture)
     before = time.time() * 1000
     server.publish("lag", 0)
-    with open_raw(server, "sse/lag") as lagging, server.read("sse/lag?control=1") as moving:
+    with contextlib.ExitStack() as stack:
+        lagging = stack.enter_context(open_raw(server, "sse/lag"))
+        # It is there before the other one comes.
         assert lagging.recv(1_000)
+        moving = stack.enter_context(server.read("sse/lag?control=1"))
         publish_much(server, "lag")
         assert len(moving.values(8_001)) == 8_001
 
