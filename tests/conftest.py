@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 from running_server import JupyterServer
+from side_by_side import by_file, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
     from running_server import Kernel
 
 Certificate = tuple["Path", "Path", ssl.SSLContext]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Run each test in its turn. The wait for it is none of the test's time: this is around what bounds that."""
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Say how tests are divided, where there are several processes."""
+    return by_file(config, log)
 
 
 @pytest.fixture(scope="session")

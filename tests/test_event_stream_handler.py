@@ -231,6 +231,7 @@ def test_value_that_cannot_be_sent_raises_at_the_line_that_yielded(app: App):
     assert end_in(text)["error"]["type"] == "EncodeError"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_finally_runs_within_a_second_when_the_reader_of_a_waiting_generator_goes(app: App, when: str):
     with raw_connection(app, f"waiting/{when}") as connection:
@@ -242,6 +243,7 @@ def test_finally_runs_within_a_second_when_the_reader_of_a_waiting_generator_goe
     assert app.marks()[f"cleaned up {when}"] - left < 1
 
 
+@pytest.mark.alone
 def test_generator_rests_while_its_reader_takes_nothing_and_ends_when_it_goes(app: App):
     with raw_connection(app, "many"):
         looks: list[float] = []

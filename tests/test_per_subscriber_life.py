@@ -45,6 +45,7 @@ RESTING = {
 
 
 class TestDisconnect:
+    @pytest.mark.alone
     @pytest.mark.parametrize("rests", RESTING)
     def test_finally_runs_within_a_second_of_a_disconnect(self, cells: ServedKernel, rests: str):
         keyword, code = RESTING[rests]

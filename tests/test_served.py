@@ -203,6 +203,7 @@ def test_the_picture_in_the_notebook_follows_and_is_final_at_the_end(cells: Serv
     assert last[MIME_TYPE]["saved_at"] > 0
 
 
+@pytest.mark.alone
 def test_killing_a_kernel_is_told_at_once(server: JupyterServer) -> None:
     with ServedKernel(server, "killed.ipynb") as victim:
         victim.good("%load_ext jupyter_sse\nimport time")

@@ -84,6 +84,7 @@ async def come_and_go(server: JupyterServer, count: int) -> None:
     await crowd.leave()
 
 
+@pytest.mark.alone
 def test_readers_get_what_is_pending_and_a_time_to_return_and_are_closed_within_two_seconds(
     crowded_server: JupyterServer,
 ):

@@ -113,6 +113,7 @@ def test_browser_that_was_closed_for_a_while_shows_all_that_has_happened(first: 
     assert card.lost == 0
 
 
+@pytest.mark.alone
 def test_killed_kernel_is_told_within_two_seconds_and_nothing_hangs(first: Notebook, screenshots: Screenshots):
     first.run("machine")
     card = first.card("machine").wait_until_shown()
@@ -133,6 +134,7 @@ def test_killed_kernel_is_told_within_two_seconds_and_nothing_hangs(first: Noteb
     card.wait_for_state("live")
 
 
+@pytest.mark.alone
 def test_restarted_kernel_is_told_within_two_seconds_and_nothing_hangs(first: Notebook):
     first.run("machine")
     card = first.card("machine").wait_until_shown()

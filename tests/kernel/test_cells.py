@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from running_kernel import LoneKernel
 
 from kernel.state import end_of, stats, values
@@ -31,12 +32,14 @@ def test_load_ext_says_nothing_and_the_first_stream_says_once_that_there_is_no_s
 class TestCell:
     """What a cell that yields does to the notebook around it."""
 
+    @pytest.mark.alone
     def test_the_cell_returns_at_its_first_yield_and_goes_on(self, kernel: LoneKernel, name: str) -> None:
         cell = kernel.good(f"%%sse {name}\nfor i in range(50):\n    yield i\n    time.sleep(0.02)")
         assert cell.seconds < 0.9
         assert end_of(kernel, name)["reason"] == "done"
         assert values(kernel, name) == list(range(50))
 
+    @pytest.mark.alone
     def test_a_cell_that_takes_long_to_yield_returns_after_a_second(self, kernel: LoneKernel, name: str) -> None:
         cell = kernel.good(f"%%sse {name}\nimport decimal\nfor _ in range(30):\n    time.sleep(0.1)\nyield 1")
         assert 0.9 < cell.seconds < 2.5
@@ -162,6 +165,7 @@ class TestRunAgain:
 class TestLoopMain:
     """``--loop main``: in the kernel's own event loop."""
 
+    @pytest.mark.alone
     def test_it_runs_in_the_kernels_loop_and_its_finally_runs(self, kernel: LoneKernel, name: str) -> None:
         code = (
             "import threading\ntry:\n    while True:\n        await asyncio.sleep(0.01)\n"
