@@ -152,6 +152,7 @@ impl Dumps {
 /// Raises `EncodeError` for a value that holds something that JSON does not know; the message has its path.
 #[pyfunction]
 #[pyo3(signature = (value, /))]
+#[inline]
 pub(crate) fn encode_json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     let py = value.py();
     let json = Json::get(py)?;
@@ -159,15 +160,23 @@ pub(crate) fn encode_json<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
     let has_numpy = json.modules.have_numpy(py)?;
     let encoded = match json.dump(value, has_numpy) {
         Ok(encoded) => encoded.cast_into::<PyBytes>()?,
-        Err(error) if error.is_instance_of::<PyTypeError>(py) => {
-            return by_plain("dump_slowly", py, (value, error.into_value(py)));
-        }
-        Err(error) => return Err(error),
+        Err(error) => return dump_slowly(value, error),
     };
     if has_numpy && may_hide_nat(encoded.as_bytes()) {
         return by_plain("dump_plainly", py, (value,));
     }
     Ok(encoded)
+}
+
+/// Encodes what orjson has refused.
+#[cold]
+fn dump_slowly<'py>(value: &Bound<'py, PyAny>, error: PyErr) -> PyResult<Bound<'py, PyBytes>> {
+    let py = value.py();
+    if error.is_instance_of::<PyTypeError>(py) {
+        by_plain("dump_slowly", py, (value, error.into_value(py)))
+    } else {
+        Err(error)
+    }
 }
 
 /// What a function of `jupyter_sse.plain` makes of a value.
