@@ -10,13 +10,14 @@ from benchmarks.report import Part, Row, middle, spread
 if TYPE_CHECKING:
     from benchmarks.setting import Setting
 
-ROUNDS = 9
+ROUNDS = 25
 """Rounds; the ways take turns in each, so that a busy moment of the machine hits all of them."""
 
 PREPARE = """
 import json, sys, time
 from comm import create_comm
 from IPython.display import DisplayHandle
+from orjson import dumps
 import jupyter_sse as sse
 
 payload = {"step": 1234, "loss": 0.12345, "accuracy": 0.98765, "rate": 0.001, "phase": "train"}
@@ -37,6 +38,7 @@ COMM = "comm.send, the same dict"
 WAYS = {
     OURS: ("stream.send(payload)", 20_000),
     "Stream.send, text of 40 characters": ("stream.send('x' * 40)", 20_000),
+    "orjson alone, the same dict": ("dumps(payload)", 20_000),
     COMM: ("comm.send(payload)", 300),
     "update_display, the same dict": ("display_handle.update(payload)", 100),
 }
@@ -55,14 +57,14 @@ def run(setting: Setting) -> Part:
                 kernel.run("stream.flush()")
                 kernel.drain()
     part = Part(figures={"us_per_message": figures})
-    ours = middle(figures[OURS])
     for name, values in figures.items():
         row = Row(name, measured=f"{middle(values):.2f} µs", spread=spread(values, " µs"))
+        times = middle([value / ours for value, ours in zip(values, figures[OURS], strict=True)])
         if name == OURS:
-            row.goal, row.reached = f"≤ {GOAL_US} µs", ours <= GOAL_US
+            row.goal, row.reached = f"≤ {GOAL_US} µs", middle(values) <= GOAL_US
         else:
-            row.ratio = f"{middle(values) / ours:.3g} × ours"
+            row.ratio = f"{times:.3g} × ours"
         if name == COMM:
-            row.goal, row.reached = f"≥ {GOAL_TIMES} × ours", middle(values) >= GOAL_TIMES * ours
+            row.goal, row.reached = f"≥ {GOAL_TIMES} × ours", times >= GOAL_TIMES
         part.rows.append(row)
     return part
