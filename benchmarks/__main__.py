@@ -1,4 +1,4 @@
-"""`python -m benchmarks [PART …]`: run all parts, or those named; print the table, write JSON and charts."""
+"""`python -m benchmarks [PART …]`: run all parts, or those named; print the table, write JSON, charts and their page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from benchmarks.chart import signed
 from benchmarks.load import build
 from benchmarks.peers import PEERS, USUAL, environment
 from benchmarks.report import Part, Row, table
+from benchmarks.results import write_page
 from benchmarks.setting import Setting
 
 if TYPE_CHECKING:
@@ -106,12 +107,13 @@ def signature(about: dict[str, Any]) -> str:
 
 
 def write(folder: Path, name: str, part: Part, about: dict[str, Any]) -> None:
-    """Write the figures of a part and its charts, machine and date in each file."""
+    """Write the figures of a part and its charts, machine and date in each file, and the page of all parts."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = {"machine": about | {"peers": environment.versions()}, **part.as_json()}
     folder.joinpath(f"{name}.json").write_text(json.dumps(figures, indent=1, default=str) + "\n")
     for file, svg in part.charts.items():
         folder.joinpath(file).write_text(signed(svg, signature(about)))
+    write_page(folder, (*USUAL_PARTS, *ON_REQUEST))
 
 
 if __name__ == "__main__":

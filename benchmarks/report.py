@@ -50,8 +50,8 @@ class Part:
     charts: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return rows and figures."""
-        return {"rows": [asdict(row) for row in self.rows], "figures": self.figures}
+        """Return rows, figures and the names of the charts."""
+        return {"rows": [asdict(row) for row in self.rows], "charts": list(self.charts), "figures": self.figures}
 
 
 def table(rows: list[Row]) -> str:
