@@ -1,4 +1,4 @@
-"""`python -m benchmarks [PART …]`: run all parts, or those named; print the table, write JSON, charts and their page."""
+"""`python -m benchmarks [PART …]`: run all parts, or those named; print the table, write JSON, charts and a page."""
 
 from __future__ import annotations
 
