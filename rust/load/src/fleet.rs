@@ -224,7 +224,7 @@ impl Fleet {
                         self.close(number, &why);
                     }
                 }
-                Kind::Vanishing if now >= reader.acts_at => {
+                Kind::Vanishing if now >= reader.acts_at && reader.knows_where() => {
                     reader.acts_at = u64::MAX;
                     reader.leave();
                     self.counter.returned += 1;

@@ -64,8 +64,10 @@ pub struct Reader {
     pub numbers: Numbers,
     /// So many events it was told it lost.
     pub announced: u64,
-    /// The last id, of readers that come back.
+    /// The id of the last event that came in full, of readers that come back.
     last_id: Vec<u8>,
+    /// The id that the event under way has brought, of the same.
+    next_id: Vec<u8>,
     /// When it began to connect.
     pub started: u64,
     /// When it leaves (vanishing readers) or reads (slow ones) next; `u64::MAX`: not known yet.
@@ -80,6 +82,7 @@ impl Reader {
             numbers: Numbers::default(),
             announced: 0,
             last_id: Vec::new(),
+            next_id: Vec::new(),
             started: 0,
             acts_at: u64::MAX,
         }
@@ -106,9 +109,15 @@ impl Reader {
         }
     }
 
-    /// Leaves without a word.
+    /// Leaves without a word. An event that has come in part it has not seen.
     pub fn leave(&mut self) {
         self.state = State::Gone;
+        self.next_id.clone_from(&self.last_id);
+    }
+
+    /// Whether it can come back where it was.
+    pub fn knows_where(&self) -> bool {
+        !self.last_id.is_empty()
     }
 
     pub fn is_streaming(&self) -> bool {
@@ -233,18 +242,25 @@ impl Reader {
                 framing, stream, ..
             } => {
                 let (kind, numbers) = (self.kind, &mut self.numbers);
-                let (announced, last_id) = (&mut self.announced, &mut self.last_id);
+                let (announced, next_id, last_id) =
+                    (&mut self.announced, &mut self.next_id, &mut self.last_id);
+                let comes_back = kind == Kind::Vanishing;
                 framing.feed(piece, |body| {
-                    stream.feed(body, |seen| match seen {
-                        Seen::Event { run, number, due } if run == counter.run => {
-                            numbers.take(number);
-                            counter.deliver(kind, due, now);
+                    stream.feed(body, |seen| {
+                        if comes_back && !matches!(seen, Seen::Id(_)) {
+                            last_id.clone_from(next_id);
                         }
-                        Seen::Event { .. } => counter.note_stale(),
-                        Seen::Gap { count } => *announced += count,
-                        Seen::Id(id) if kind == Kind::Vanishing => id.clone_into(last_id),
-                        Seen::Id(_) => {}
-                        Seen::Other => counter.note_other(),
+                        match seen {
+                            Seen::Event { run, number, due } if run == counter.run => {
+                                numbers.take(number);
+                                counter.deliver(kind, due, now);
+                            }
+                            Seen::Event { .. } => counter.note_stale(),
+                            Seen::Gap { count } => *announced += count,
+                            Seen::Id(id) if comes_back => id.clone_into(next_id),
+                            Seen::Id(_) => {}
+                            Seen::Other => counter.note_other(),
+                        }
                     });
                 });
                 if framing.is_over() {
@@ -287,4 +303,42 @@ fn is_not_yet(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::NotConnected
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::{Kind, Reader};
+    use crate::counter::Counter;
+    use crate::request::Request;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+
+    #[test]
+    fn who_leaves_amid_an_event_comes_back_before_it() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let mut counter = Counter::default();
+        counter.begin(1);
+        let mut reader = Reader::new(Kind::Vanishing);
+        reader.open(&Request::new(&url, &[]).unwrap(), 0).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        assert!(!reader.knows_where());
+        let whole = "id: one\ndata: {\"run\":1,\"n\":1,\"ts\":1}\n\n";
+        let part = "id: two\ndata: {\"run\":1,\"n\":2";
+        server
+            .write_all(format!("{HEAD}{whole}{part}").as_bytes())
+            .unwrap();
+        let mut buffer = [0; 1024];
+        while reader.next_id != b"two" {
+            reader.ready(&mut buffer, &mut counter, false).unwrap();
+        }
+        assert!(reader.knows_where());
+        reader.leave();
+        assert_eq!((&reader.last_id[..], reader.numbers.last), (&b"one"[..], 1));
+        assert_eq!(reader.next_id, b"one");
+    }
 }

@@ -9,7 +9,7 @@ pub enum Seen<'a> {
     Event { run: u64, number: u64, due: u64 },
     /// So many events are announced as lost.
     Gap { count: u64 },
-    /// The id of the events so far.
+    /// The id of the block under way: seen before what the block is, which may not come.
     Id(&'a [u8]),
     /// An event with data of another kind.
     Other,
