@@ -181,7 +181,7 @@ class Cells:
             )
         except ValueError as error:
             raise UsageError(str(error)) from None
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
             failure.hide_frames(error, origin)
             raise
         run.wait_for_first()

@@ -23,6 +23,9 @@ class Driver(Protocol):
     def launch(self) -> None:
         """Let the generator run."""
 
+    def is_launched(self) -> bool:
+        """Say whether it runs, or will by itself."""
+
     def is_here(self) -> bool:
         """Say whether waiting for the generator would keep it from ending: it runs where the caller does."""
 

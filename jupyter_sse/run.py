@@ -88,6 +88,14 @@ class Run(Life):
         self.number = self._producer.run
         self._client.runs[self.name] = self
 
+    def cancel_launch(self) -> None:
+        """End the run where its start was broken off: nothing else would, if its generator does not run yet."""
+        if self.driver.is_launched():
+            self.stop()
+        else:
+            self.begin_stop()
+            self.finish(None)
+
     def wait_for_first(self) -> None:
         """Wait for the first yield, the end or an error, at most one second; then the cell may return.
 

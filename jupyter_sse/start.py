@@ -60,12 +60,17 @@ def start_run(
     if predecessor is not None:
         predecessor.replace()
     run.open(options.as_json(), predecessor)
-    if shows:
-        from jupyter_sse.display import View
+    try:
+        if shows:
+            from jupyter_sse.display import View
 
-        run.view = View(here, name, options.view, origin, run.number)
-        run.view.show()
-    run.launch()
+            run.view = View(here, name, options.view, origin, run.number)
+            run.view.show()
+        run.launch()
+    except BaseException:
+        # Such as an interrupt of the cell.
+        run.cancel_launch()
+        raise
     if loop == "main":
         # The cell keeps the loop from running for as long as it waits.
         run.let_go()

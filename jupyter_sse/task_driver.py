@@ -32,13 +32,19 @@ class TaskDriver:
         self._generator: AsyncGenerator[object, Any] | None = None
         self._task: asyncio.Task[None] | None = None
         self._takes_interrupts = False
+        self._is_launched = False
 
     def launch(self) -> None:
         """Start the task."""
+        self._is_launched = True
         self.loop.call_soon_threadsafe(self._start_task, context=self._life.origin.context.copy())
 
     def _start_task(self) -> None:
         self._task = self.loop.create_task(self._main())
+
+    def is_launched(self) -> bool:
+        """Say whether the loop knows of it."""
+        return self._is_launched
 
     def is_here(self) -> bool:
         """Say whether the caller runs in the loop: waiting would keep it from running the ``finally``."""

@@ -40,6 +40,10 @@ class ThreadDriver:
         """
         self._thread.start()
 
+    def is_launched(self) -> bool:
+        """Say whether the thread has begun."""
+        return self._thread.ident is not None
+
     def is_here(self) -> bool:
         """Say whether the caller is the generator itself."""
         return threading.current_thread() is self._thread

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from running_kernel import LoneKernel
 
 from kernel.state import end_of, values
@@ -94,6 +95,24 @@ class TestStop:
         assert "KeyboardInterrupt" in cell.error
         assert "jupyter_sse" not in cell.error
         assert kernel.value("seen[-1]") == name
+
+    @pytest.mark.parametrize("wait", ["time.sleep(0)", "await asyncio.sleep(0)"])
+    def test_an_interrupt_while_the_run_is_started_leaves_no_run_open(
+        self, kernel: LoneKernel, name: str, wait: str
+    ) -> None:
+        kernel.good(
+            "import os, signal\nfrom jupyter_sse.display import View\nshow = View.show\n"
+            "def show_and_interrupt(view):\n    show(view)\n    os.kill(os.getpid(), signal.SIGINT)\n"
+            "View.show = show_and_interrupt"
+        )
+        cell = kernel.run(f"%%sse {name}\n{wait}\nseen.append({name!r})\nyield 1")
+        kernel.good("View.show = show")
+        assert "KeyboardInterrupt" in cell.error
+        assert "jupyter_sse" not in cell.error
+        assert end_of(kernel, name)["reason"] == "stopped"
+        assert kernel.value(f"{name!r} in seen") is False
+        kernel.good(f"%%sse {name}\n{wait}\nyield 2")
+        assert end_of(kernel, name)["reason"] == "done"
 
     def test_an_interrupt_of_another_cell_leaves_the_run_alone(self, kernel: LoneKernel, name: str) -> None:
         kernel.good(f"%%sse {name}\nfor i in range(100):\n    yield i\n    time.sleep(0.02)")
