@@ -109,10 +109,14 @@ stream.send(1)
 stream.flush()
 events = iter(sse.subscribe("parents"))
 next(events)
+forked, tell = os.pipe()
 if os.fork():
+    os.read(forked, 1)
     print(client().link_path, flush=True)
     os.read(0, 1)
 else:
+    # From here on it has closed what it is not to keep.
+    os.write(tell, b"1")
     os.read(0, 1)
     os.write(1, b"child")
     os._exit(0)
