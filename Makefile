@@ -61,7 +61,10 @@ $(INSTALLED): $(VENV)/.tools pyproject.toml build_backend/jupyter_sse_build.py \
 lab: setup
 	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/$(NOTEBOOK) $(LAB_ARGS)
 
-test: test-rust test-lab test-python
+# What is built for Python's tests is built while Rust's are. Of both, what they say comes in one piece, where make can.
+test:
+	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) test-rust test-lab
+	@$(MAKE) --no-print-directory test-python
 
 # Every target of the fuzzer for so many seconds. It needs a C++ compiler, and neither nightly Rust nor sanitizers: hub and
 # codec have no unsafe code. What it finds stands in rust/fuzz/artifacts; the corpus that is kept is run by `make test` too.
