@@ -13,16 +13,8 @@ import {
   type Remedy
 } from '../src/views/texts';
 import { TimeFormat } from '../src/views/format';
+import { control, event, OPEN } from './events';
 import { ManualClock } from './manualClock';
-
-const event = (data: unknown, type = 'message'): IServerSentEvent => ({
-  type,
-  data: typeof data === 'string' ? data : JSON.stringify(data),
-  id: null
-});
-const control = (type: string, data: object = {}): IServerSentEvent =>
-  event({ stream: 'loss', ...data }, `sse.${type}`);
-const OPEN: ConnectionState = { kind: 'open' };
 
 let clock: ManualClock;
 let model: StreamModel;

@@ -3,18 +3,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { StreamModel } from '../src/model/stream';
 import { Streams } from '../src/model/streams';
 import { AppendTimes, RateMeter, ServerClock } from '../src/model/time';
-import type { ConnectionState, IServerSentEvent } from '../src/tokens';
+import type { IServerSentEvent } from '../src/tokens';
 import { describeLoss } from '../src/views/texts';
+import { control, event, OPEN } from './events';
 import { ManualClock } from './manualClock';
-
-const event = (data: unknown, type = 'message'): IServerSentEvent => ({
-  type,
-  data: typeof data === 'string' ? data : JSON.stringify(data),
-  id: null
-});
-const control = (type: string, data: object = {}): IServerSentEvent =>
-  event({ stream: 'loss', ...data }, `sse.${type}`);
-const OPEN: ConnectionState = { kind: 'open' };
 
 let clock: ManualClock;
 let model: StreamModel;
