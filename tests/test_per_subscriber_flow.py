@@ -8,6 +8,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from running_kernel import ServedKernel
 from running_server import wait_until
@@ -85,7 +86,11 @@ class TestCredit:
     ):
         cells.good(MILLION.format(keyword=keyword))
         largest = 0
-        with cells.server.read("sse/million/all") as reader:
+        # A slow reader's window would grow to megabytes, and what lies in it counts as in flight.
+        small = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 << 10)])
+        usual = cells.server.client
+        client = httpx.Client(base_url=usual.base_url, headers=usual.headers, timeout=usual.timeout, transport=small)
+        with client, cells.server.read("sse/million/all", client) as reader:
             for number, event in enumerate(reader.events()):
                 if event.event == "sse.end":
                     break
