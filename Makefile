@@ -109,9 +109,8 @@ $(NODE_CLIENTS): tests/clients/package-lock.json
 	cd tests/clients && npm ci --no-audit --no-fund
 	@touch $@
 
-# All tests in two processes, for most of them wait most of the time; those that are asked for by PYTEST_ARGS in one.
 test-python: setup browser nginx $(NODE_CLIENTS)
-	$(BIN)/python -m pytest $(or $(PYTEST_ARGS),--numprocesses=2)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 # The tests in JupyterLab need a Chromium: the system's, else Debian's package where we may install it, else Playwright's.
 browser: setup
